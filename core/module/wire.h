@@ -8,6 +8,8 @@
 #define WBL_CORE_MODULE_WIRE_H
 #include "core/base/json.h"
 
+/* Raised when a message keeps its name and changes its meaning. */
+#define WBL_WIRE_REVISION 1
 #define WBL_WIRE_MAX    65536u
 #define WBL_WIRE_SPILL  (16u << 20)
 #define WBL_WIRE_FD     3            /* in the host */
@@ -29,6 +31,8 @@ struct wbl_frame {
 	int fd;                      /* -1: none; closed by wbl_frame_clear unless taken (set to -1) */
 };
 
+/* Version, revision and a digest over the messages: what HELLO and READY compare. Valid for ever. */
+const char *wbl_wire_build(void);
 const char *wbl_wire_name(enum wbl_wire_type type);
 void wbl_frame_clear(struct wbl_frame *f);
 
