@@ -10,6 +10,8 @@ struct wbl_registry;
 struct wbl_places {
 	const char *(*of)(const struct wbl_places *me, const char *path); /* path: "migration.target.path" */
 	const char *dir;                                                  /* relative paths are below it */
+	/* The same for one value, which came from another file (an environment's); NULL, or returns NULL: dir. */
+	const char *(*dir_of)(const struct wbl_places *me, const char *path);
 };
 
 /* Checks `given` (a JSON object) against the schema and makes *ret: defaults filled in, sizes and durations as
@@ -21,6 +23,11 @@ struct wbl_places {
 int32_t wbl_params_check(const struct wbl_provides *p, const struct wbl_registry *registry,
 	const json_t *given, const char *base, const struct wbl_places *places, json_t **ret,
 	json_t **ret_errors, json_t **ret_warnings, struct wbl_error *err);
+
+/* One value against one parameter (not a peer): bounds, pattern, canonical form. places NULL: paths stay relative.
+ * WBL_E_PARAM; *ret is the caller's. */
+int32_t wbl_param_value(const struct wbl_param *p, const json_t *given, const char *path,
+	const struct wbl_places *places, json_t **ret, struct wbl_error *err);
 
 /* Reads the secret that a reference names into buf. The value is never logged. "file:" must not be readable by
  * others than owner and group. WBL_E_UNAVAILABLE, WBL_E_PARAM. */

@@ -1,6 +1,7 @@
 /* module/registry.h - which modules there are: found in the module folders, vetted, read, enabled or refused.
- * In: module folders, handlers.d/*.conf (vendor's below the data folder, the operator's below the configuration
- * folder; same base name: the operator's wins).  Out: what each provides, or the reason why it is refused.
+ * In: module folders; the .conf files of handlers.d (vendor's below the data folder, the operator's below the
+ * configuration folder; same base name: the operator's wins).
+ * Out: what each provides, or the reason why it is refused.
  * No module code runs. One object, used by one thread.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef WBL_CORE_MODULE_REGISTRY_H
@@ -14,6 +15,7 @@ struct wbl_module_entry {
 	char sha256[65];                   /* of the file */
 	bool enabled;
 	char *set_by;                      /* file:line which enabled, disabled, pinned or limited it; NULL */
+	char *reason;                      /* why the operator disabled it, in his words; NULL */
 	char *pin;                         /* NULL or the SHA-256 asked for */
 	uint64_t memory_max;               /* bytes, 0: default */
 	int64_t cpu_max_ns;                /* 0: default */
@@ -43,8 +45,9 @@ void wbl_registry_free(struct wbl_registry *r);
  * to do, unknown names suggest the nearest (WBL_E_NOT_FOUND). *ret_entry may be NULL. */
 int32_t wbl_registry_find(const struct wbl_registry *r, const char *interface, const char *name,
 	const struct wbl_provides **ret, const struct wbl_module_entry **ret_entry, struct wbl_error *err);
-/* Vetting of one file, also just before it is loaded: owner root or us, not writable by others (folders above
- * too), regular, name, pin. */
+/* Vetting of one file, also just before it is loaded: the name; a regular file, no link; owner root or us; not
+ * writable by others, nor any folder above it (root's sticky ones excepted). The pin is compared by
+ * wbl_registry_load; who loads later compares entry->sha256. WBL_E_USAGE, WBL_E_UNAVAILABLE. */
 int32_t wbl_module_vet(const char *path, bool trust_any_owner, struct wbl_error *err);
 json_t *wbl_registry_json(const struct wbl_registry *r);   /* for handler list */
 #endif
