@@ -99,7 +99,7 @@ static const char *explain(struct walk *w, sqlite3_stmt *row, const unsigned cha
 			return "was changed";
 		e.seq = seq;
 		if (link_fits(w->head, &e, row))
-			return "was inserted";
+			return "was inserted, or changed places with the next one";
 	}
 	return "was changed, or an entry was inserted, swapped or removed here";
 }

@@ -312,6 +312,8 @@ static int32_t check_pages(struct wbl_state *s, bool unclean, struct wbl_error *
 	struct stat st;
 	int32_t rc;
 
+	if (s->read_only)
+		return 0;
 	if (!unclean && !stat(s->path, &st) && st.st_size > CHEAP_CHECK)
 		return 0;
 	rc = ask_sql(s, "PRAGMA quick_check(1)", NULL, &answer, err);
@@ -320,46 +322,52 @@ static int32_t check_pages(struct wbl_state *s, bool unclean, struct wbl_error *
 	return rc;
 }
 
-/* The newest entry must fit on the one before it: what we append next stands on its hash. */
+static bool is_link(sqlite3_stmt *row, int column)
+{
+	return sqlite3_column_bytes(row, column) == WBL_CHAIN_LEN;
+}
+
+static bool head_fits(const struct wbl_state *s, sqlite3_stmt *row, const struct wbl_entry *e)
+{
+	enum { SUM = WBL_ENTRY_COLUMN_COUNT, HASH, PREV };
+	const void *prev = e->seq == 1 ? s->head : sqlite3_column_blob(row, PREV);
+	unsigned char link[WBL_CHAIN_LEN];
+
+	if (!is_link(row, SUM) || !is_link(row, HASH) || (e->seq != 1 && !is_link(row, PREV)))
+		return false;
+	wbl_chain_link(prev, e, sqlite3_column_blob(row, SUM), link);
+	return !memcmp(link, sqlite3_column_blob(row, HASH), WBL_CHAIN_LEN);
+}
+
+/* The newest entry must fit on the one before it: what we append next stands on its hash. A reader is let in
+ * nevertheless: it may be there to find out what happened. */
 static int32_t read_head(struct wbl_state *s, struct wbl_error *err)
 {
-	unsigned char link[WBL_CHAIN_LEN];
-	sqlite3_stmt *q = NULL;
+	static const char sql[] = "SELECT " WBL_ENTRY_COLUMNS ", sum, hash,"
+				  " (SELECT hash FROM entry AS b WHERE b.seq = a.seq - 1)"
+				  " FROM entry AS a ORDER BY seq DESC LIMIT 1";
+	sqlite3_stmt *row = NULL;
 	struct wbl_entry e;
-	int32_t rc = wbl_db_prepare(s,
-		"SELECT " WBL_ENTRY_COLUMNS ", sum, hash,"
-		" (SELECT hash FROM entry AS b WHERE b.seq = a.seq - 1)"
-		" FROM entry AS a ORDER BY seq DESC LIMIT 1",
-		&q, err);
-	const void *sum, *hash, *prev;
-	int step, at = WBL_ENTRY_COLUMN_COUNT;
+	int32_t rc = wbl_db_prepare(s, sql, &row, err);
+	int step;
 
-	wbl_chain_start(s->uuid, s->head);
 	if (rc)
 		return rc;
-	step = sqlite3_step(q);
+	wbl_chain_start(s->uuid, s->head);
+	step = sqlite3_step(row);
 	if (step == SQLITE_ROW) {
-		wbl_entry_read(q, &e);
-		sum = sqlite3_column_blob(q, at);
-		hash = sqlite3_column_blob(q, at + 1);
-		prev = e.seq == 1 ? s->head : sqlite3_column_blob(q, at + 2);
-		if (!sum || !hash || !prev || sqlite3_column_bytes(q, at) != WBL_CHAIN_LEN ||
-			sqlite3_column_bytes(q, at + 1) != WBL_CHAIN_LEN ||
-			(e.seq != 1 && sqlite3_column_bytes(q, at + 2) != WBL_CHAIN_LEN)) {
-			rc = wbl_db_damaged(s, err, "entry %lld has lost its place in the chain",
-				(long long)e.seq);
-		} else {
-			wbl_chain_link(prev, &e, sum, link);
-			if (memcmp(link, hash, WBL_CHAIN_LEN))
-				rc = wbl_db_damaged(s, err, "the newest entry %lld was changed",
-					(long long)e.seq);
-			memcpy(s->head, hash, WBL_CHAIN_LEN);
-			s->last = e.seq;
-		}
+		wbl_entry_read(row, &e);
+		s->last = e.seq;
+		if (!s->read_only && !head_fits(s, row, &e))
+			rc = wbl_db_damaged(
+				s, err, "the newest entry %lld was changed", (long long)e.seq);
+		else if (is_link(row, WBL_ENTRY_COLUMN_COUNT + 1))
+			memcpy(s->head, sqlite3_column_blob(row, WBL_ENTRY_COLUMN_COUNT + 1),
+				WBL_CHAIN_LEN);
 	} else if (step != SQLITE_DONE) {
 		rc = wbl_db_fail(s, err, "the history cannot be read");
 	}
-	sqlite3_finalize(q);
+	sqlite3_finalize(row);
 	return rc;
 }
 
