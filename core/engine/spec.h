@@ -39,7 +39,7 @@ struct wbl_migration {
 struct wbl_spec {
 	char *name;                  /* of the spec: `name` at top level, else the only migration's name, else the file's */
 	char *file, *dir, *environment;
-	char sha256[65];             /* of the text */
+	char sha256[65];             /* of the text, with included files in their place */
 	struct wbl_migration *migrations;
 	size_t count;
 	char **barriers;             /* operator's order; NULL-ended; default fence drain switch unfence */
@@ -47,7 +47,9 @@ struct wbl_spec {
 };
 
 /* `name` is the file as the operator typed it, `dir` its absolute folder. *ret_errors gets an array with every error
- * found (the caller decrefs), err the first. WBL_E_USAGE or WBL_E_PARAM. */
+ * found, each with its "path" (the caller decrefs; it is empty after success), err the first. WBL_E_USAGE or
+ * WBL_E_PARAM; *ret is written on success only. `env` may be NULL: none, called "default". Files named by @include
+ * are read here, below `dir` only. */
 int32_t wbl_spec_load(const char *name, const char *dir, const char *text, size_t len,
 	const struct wbl_registry *registry, const struct wbl_environment *env, struct wbl_spec **ret,
 	json_t **ret_errors, struct wbl_error *err);
