@@ -1,0 +1,296 @@
+/* sqlite.c - the store "sqlite": a database file opened, its errors told, its table of functions.
+ * In: path, busy timeout.  Out: a store that reads and writes; the journal mode stays as the operator has it.  A file that
+ * does not exist is described as absent and comes into being by the schema change "create_store", never by opening.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "sqlite_impl.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static int32_t status_of(int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return WBL_E_RETRY;
+	case SQLITE_CORRUPT:
+		return WBL_E_CORRUPT;
+	case SQLITE_FULL:
+	case SQLITE_NOMEM:
+	case SQLITE_TOOBIG:
+		return WBL_E_RESOURCES;
+	case SQLITE_CANTOPEN:
+	case SQLITE_PERM:
+	case SQLITE_READONLY:
+	case SQLITE_AUTH:
+	case SQLITE_IOERR:
+		return WBL_E_UNAVAILABLE;
+	case SQLITE_CONSTRAINT:
+	case SQLITE_MISMATCH:
+	case SQLITE_NOTADB:
+		return WBL_E_PARAM;
+	case SQLITE_SCHEMA:
+		return WBL_E_STALE;
+	default:
+		return WBL_E_FAILED;
+	}
+}
+
+static const char *hint_of(int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return "Close other programs that write to this database, or raise busy_timeout.";
+	case SQLITE_CORRUPT:
+		return "Check the database with PRAGMA integrity_check and restore it from a "
+		       "backup.";
+	case SQLITE_FULL:
+		return "Make room on this disk.";
+	case SQLITE_CANTOPEN:
+	case SQLITE_PERM:
+	case SQLITE_READONLY:
+	case SQLITE_IOERR:
+		return "Check the path, the modes of the file and its folder, and the engine's "
+		       "user.";
+	case SQLITE_NOTADB:
+		return "Name a SQLite 3 database file.";
+	default:
+		return NULL;
+	}
+}
+
+int32_t sqlite_fail(struct sqlite_self *s, int rc, const char *what)
+{
+	if (rc == SQLITE_BUSY && wbl_stop_asked(s->call))
+		return WBL_E_CANCELLED;
+	return wbl_error_report(s->call, status_of(rc), s->path, hint_of(rc), "%s: %s", what,
+		s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc));
+}
+
+int32_t sqlite_prepare(struct sqlite_self *s, const char *sql, sqlite3_stmt **ret)
+{
+	const char *tail = NULL;
+	int rc = sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, &tail);
+
+	if (rc)
+		return sqlite_fail(s, rc, sql);
+	if (!*ret || tail[strspn(tail, " \t\r\n;")]) {
+		sqlite3_finalize(*ret);
+		*ret = NULL;
+		return wbl_error_report(s->call, WBL_E_PARAM, s->path,
+			"Give one statement or expression only.",
+			"one SQL statement was expected: %s", sql);
+	}
+	return WBL_OK;
+}
+
+int32_t sqlite_run(struct sqlite_self *s, const char *sql)
+{
+	int rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+
+	return rc ? sqlite_fail(s, rc, sql) : WBL_OK;
+}
+
+void sqlite_name(struct wbl_out *o, const char *name)
+{
+	wbl_out_add(o, "\"", 1);
+	for (; *name; name++) {
+		if (*name == '"')
+			wbl_out_add(o, "\"", 1);
+		wbl_out_add(o, name, 1);
+	}
+	wbl_out_add(o, "\"", 1);
+}
+
+static int64_t monotonic(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Waits 1 to 25 ms between tries, and no longer than asked, or until somebody wants the step to stop. */
+static int on_busy(void *arg, int tries)
+{
+	static _Thread_local int64_t since;
+	struct sqlite_self *s = arg;
+	int ms = tries < 5 ? 1 << tries : 25;
+
+	if (!tries)
+		since = monotonic();
+	if (monotonic() - since > s->busy_ns || wbl_stop_asked(s->call))
+		return 0;
+	nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000L }, NULL);
+	return 1;
+}
+
+static int32_t set_up(struct sqlite_self *s)
+{
+	sqlite3_stmt *st;
+	int32_t rc;
+
+	sqlite3_busy_handler(s->db, on_busy, s);
+	sqlite3_extended_result_codes(s->db, 1);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	rc = sqlite_run(
+		s, "PRAGMA synchronous=FULL; PRAGMA cache_size=-8000; PRAGMA foreign_keys=OFF");
+	rc = rc ? rc : sqlite_prepare(s, "PRAGMA encoding", &st);
+	if (rc)
+		return rc;
+	if (sqlite3_step(st) == SQLITE_ROW)
+		s->utf16 = strcmp((const char *)sqlite3_column_text(st, 0), "UTF-8") != 0;
+	sqlite3_finalize(st);
+	return WBL_OK;
+}
+
+int32_t sqlite_connect(struct sqlite_self *s, int flags)
+{
+	char *real = NULL;
+	int rc = sqlite3_open_v2(s->path, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	int32_t status;
+
+	if (rc)
+		status = sqlite_fail(s, rc, "cannot open the database");
+	else
+		status = set_up(s);
+	if (status) {
+		sqlite3_close_v2(s->db);
+		s->db = NULL;
+		return status;
+	}
+	real = realpath(s->path, NULL);
+	if (real) {
+		free(s->real);
+		s->real = real;
+	}
+	return WBL_OK;
+}
+
+int32_t sqlite_ready(struct sqlite_self *s, struct wbl_call *call)
+{
+	s->call = call;
+	if (s->db)
+		return WBL_OK;
+	if (access(s->path, F_OK))
+		return wbl_error_report(call, WBL_E_UNAVAILABLE, s->path,
+			"Check the path; a target database is made by the run itself.",
+			"there is no such database");
+	return sqlite_connect(s, s->write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+}
+
+/* The name under which a claim is taken: the folder behind its links, and the file's name when it is not there yet. */
+static char *real_name(const char *path)
+{
+	char *real = realpath(path, NULL), *folder, *dir;
+	const char *base = strrchr(path, '/');
+	struct wbl_out o = { 0 };
+
+	if (real || !base)
+		return real ? real : wbl_sdk_strdup(path);
+	dir = wbl_sdk_strdup(path);
+	dir[base == path ? 1 : base - path] = 0;
+	folder = realpath(dir, NULL);
+	wbl_out_fmt(&o, "%s/%s", folder ? folder : dir, base + 1);
+	free(folder);
+	free(dir);
+	return o.s;
+}
+
+static void sqlite_close_store(void *self)
+{
+	struct sqlite_self *s = self;
+
+	if (!s)
+		return;
+	sqlite3_close_v2(s->db);
+	free(s->path);
+	free(s->real);
+	wbl_out_clear(&s->text);
+	free(s);
+}
+
+static int32_t sqlite_open_store(const struct wbl_store *me, struct wbl_call *own, uint32_t flags,
+	void **ret_self, uint64_t *ret_capabilities)
+{
+	struct sqlite_self *s = wbl_sdk_alloc(sizeof *s);
+	int32_t rc = WBL_OK;
+
+	(void)me;
+	s->call = own;
+	s->path = wbl_sdk_strdup(wbl_param_text(own, "path").s);
+	s->real = real_name(s->path);
+	s->busy_ns = wbl_param_int(own, "busy_timeout", INT64_C(30000000000));
+	s->write = (flags & WBL_OPEN_WRITE) != 0;
+	if (!access(s->path, F_OK))
+		rc = sqlite_connect(s, s->write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+	else if (errno != ENOENT)
+		rc = wbl_error_report(own, WBL_E_UNAVAILABLE, s->path, hint_of(SQLITE_CANTOPEN),
+			"cannot reach the database: %s", strerror(errno));
+	if (rc) {
+		sqlite_close_store(s);
+		return rc;
+	}
+	*ret_self = s;
+	*ret_capabilities = WBL_CAN_RANGES | WBL_CAN_SQL;
+	if (s->write)
+		*ret_capabilities |= WBL_CAN_WRITE | WBL_CAN_TRANSACTION | WBL_CAN_SCHEMA;
+	return WBL_OK;
+}
+
+static int32_t sqlite_now(void *self, struct wbl_call *call, int64_t *ret_ns)
+{
+	struct timespec t;
+
+	(void)self, (void)call;
+	clock_gettime(CLOCK_REALTIME, &t);
+	*ret_ns = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	return WBL_OK;
+}
+
+/* A view of this connection only: another process cannot join it, so it has no name, and the capability is not claimed. */
+static int32_t sqlite_snapshot(
+	void *self, struct wbl_call *call, const char **ret_name, const char **ret_position)
+{
+	struct sqlite_self *s = self;
+	int32_t rc = sqlite_ready(s, call);
+
+	if (!rc && !s->in_view)
+		rc = sqlite_run(s, "BEGIN; SELECT count(*) FROM sqlite_schema");
+	if (rc)
+		return rc;
+	s->in_view = 1;
+	*ret_name = "";
+	*ret_position = "";
+	return WBL_OK;
+}
+
+static const struct wbl_store sqlite_store = {
+	.size = sizeof sqlite_store,
+	.revision = 1,
+	.name = "sqlite",
+	.open = sqlite_open_store,
+	.close = sqlite_close_store,
+	.describe = sqlite_describe,
+	.count = sqlite_count,
+	.now = sqlite_now,
+	.snapshot = sqlite_snapshot,
+	.split = sqlite_split,
+	.scan = sqlite_scan,
+	.read = sqlite_read,
+	.scan_end = sqlite_scan_end,
+	.write = sqlite_write,
+	.append = sqlite_append,
+	.commit = sqlite_commit,
+	.abort = sqlite_abort,
+	.receipt = sqlite_receipt,
+	.schema = sqlite_schema,
+	.sql = sqlite_sql,
+};
+WBL_MODULE(sqlite, "org.whimbrel.store.sqlite", "0.1.0", WBL_STORE(&sqlite_store))

@@ -1,0 +1,83 @@
+/* sqlite_impl.h - one open database and the words its parts share.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef WBL_STORE_SQLITE_IMPL_H
+#define WBL_STORE_SQLITE_IMPL_H
+#include <sqlite3.h>
+
+#include <whimbrel/sdk.h>
+
+#define SQLITE_RECEIPTS "_whimbrel_receipt"
+
+struct sqlite_self {
+	sqlite3 *db;           /* NULL: opened for reading, and there is no file yet */
+	char *path, *real;     /* as given; behind links (the same while absent) */
+	struct wbl_call *call; /* the one that runs: busy waits listen to its signals */
+	int64_t busy_ns;
+	int write, utf16, in_view;
+	struct wbl_out text; /* what the last call returned */
+};
+
+struct sqlite_column {
+	char *name, *declared, *fallback;
+	int not_null, pk, generated, hidden; /* pk: place in the key from 1, 0 none */
+};
+struct sqlite_table {
+	char *name, *kind, *sql; /* kind: table, view, virtual */
+	struct sqlite_column *cols;
+	size_t ncols, nkey;
+	int without_rowid, strict, autoincrement;
+	const char *rowid; /* a name that reaches the rowid; NULL when there is none */
+	int alias;         /* column that is the rowid, -1 none */
+};
+
+/* Reports what the library says about `what` and returns the WBL_* status that fits. */
+int32_t sqlite_fail(struct sqlite_self *s, int rc, const char *what);
+/* One statement, nothing behind it. */
+int32_t sqlite_prepare(struct sqlite_self *s, const char *sql, sqlite3_stmt **ret);
+int32_t sqlite_run(struct sqlite_self *s, const char *sql);
+/* Opens the file when it came into being after open. UNAVAILABLE when it still is not there. */
+int32_t sqlite_ready(struct sqlite_self *s, struct wbl_call *call);
+int32_t sqlite_connect(struct sqlite_self *s, int flags);
+void sqlite_name(struct wbl_out *o, const char *name); /* quoted */
+/* WBL_END: no such set. */
+int32_t sqlite_table_load(struct sqlite_self *s, const char *name, struct sqlite_table *ret);
+void sqlite_table_clear(struct sqlite_table *t);
+const struct sqlite_column *sqlite_table_column(const struct sqlite_table *t, const char *name);
+int sqlite_exists(
+	struct sqlite_self *s, const char *name); /* a table, index, view or trigger by that name */
+
+int32_t sqlite_describe(void *self, struct wbl_call *call, const char *set, const char **ret_json);
+
+int32_t sqlite_count(void *self, struct wbl_call *call, const struct wbl_scan *scan, int32_t exact,
+	struct wbl_totals *ret);
+int32_t sqlite_split(void *self, struct wbl_call *call, const struct wbl_scan *whole,
+	const struct wbl_scan *last, uint64_t rows, struct wbl_scan *ret_next);
+int32_t sqlite_scan(
+	void *self, struct wbl_call *call, const struct wbl_scan *scan, void **ret_cursor);
+int32_t sqlite_read(void *cursor, struct wbl_call *call, struct wbl_batch *ret);
+void sqlite_scan_end(void *cursor);
+
+/* Binds a cell. PARAM with a static reason when SQLite cannot hold the value as it is. */
+int32_t sqlite_bind(struct sqlite_self *s, sqlite3_stmt *stmt, int at, const struct wbl_cell *c,
+	const char **ret_why);
+int32_t sqlite_write(
+	void *self, struct wbl_call *call, const struct wbl_write *w, void **ret_writer);
+int32_t sqlite_append(
+	void *writer, struct wbl_call *call, const struct wbl_batch *batch, uint64_t *ret_bad);
+int32_t sqlite_commit(void *writer, struct wbl_call *call, const struct wbl_receipt *receipt,
+	struct wbl_outcome *ret);
+void sqlite_abort(void *writer);
+int32_t sqlite_receipt(void *self, struct wbl_call *call, const char *key, struct wbl_bytes *ret);
+/* In an open transaction. Begin: END when the receipt stands, FENCED when a newer epoch of this origin does. */
+int32_t sqlite_receipt_begin(
+	struct sqlite_self *s, const struct wbl_receipt *r, const char *origin);
+int32_t sqlite_receipt_put(struct sqlite_self *s, const struct wbl_receipt *r, const char *origin,
+	const char *set, uint64_t written);
+/* FENCED when a receipt of this origin with a newer epoch stands. */
+int32_t sqlite_epoch_check(struct sqlite_self *s, const char *origin, uint64_t epoch);
+
+int32_t sqlite_schema(
+	void *self, struct wbl_call *call, const struct wbl_schema *change, const char **ret_text);
+int32_t sqlite_sql(
+	void *self, struct wbl_call *call, const struct wbl_sql *sql, const char **ret_json);
+#endif
