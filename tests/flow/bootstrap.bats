@@ -5,6 +5,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 setup() {
+	unset WBL_STAGES WBL_JOBS FUZZ_SECONDS
 	tree=$BATS_TEST_TMPDIR/tree
 	mkdir -p "$tree/tests" "$tree/bin"
 	cd "$tree" || return 1
