@@ -119,6 +119,7 @@ static size_t characters(const char *s)
 
 static bool matches(struct check *c, const struct wbl_param *p, const char *path, const char *s)
 {
+	char hint[512];
 	regex_t re;
 	bool ok;
 
@@ -131,8 +132,9 @@ static bool matches(struct check *c, const struct wbl_param *p, const char *path
 	}
 	ok = !regexec(&re, s, 0, NULL, 0);
 	regfree(&re);
+	snprintf(hint, sizeof hint, "For example: %s", p->example ? p->example : "");
 	if (!ok)
-		wrong(c, path, p->example ? p->example : p->description,
+		wrong(c, path, p->example ? hint : p->description,
 			"the text \"%.200s\" does not match %s", s, p->pattern);
 	return ok;
 }
@@ -551,19 +553,29 @@ static void refuse_unknown(struct check *c, const struct wbl_param *params, size
 	}
 }
 
+/* What stands behind "name =" in a hint. */
+static const char *sample(const struct wbl_param *p)
+{
+	if (p->type == WBL_PARAM_PEER || p->type == WBL_PARAM_GROUP || p->type == WBL_PARAM_MAP)
+		return "{ ... }";
+	if (p->example)
+		return p->example;
+	if (p->type == WBL_PARAM_LIST)
+		return "( ... )";
+	if (p->secret)
+		return "file:/...";
+	return p->values ? p->values[0] : "...";
+}
+
 static void missing(
 	struct check *c, const struct wbl_param *p, const char *path, const struct owner *owner)
 {
+	bool bare = p->type == WBL_PARAM_INT || p->type == WBL_PARAM_FLOAT ||
+		    p->type == WBL_PARAM_BOOL || (p->type >= WBL_PARAM_LIST && !p->secret);
+	const char *quote = bare ? "" : "\"";
 	char hint[512];
-	bool quoted = p->example && p->type != WBL_PARAM_INT && p->type != WBL_PARAM_FLOAT &&
-		      p->type != WBL_PARAM_BOOL && p->type < WBL_PARAM_LIST;
 
-	if (p->type == WBL_PARAM_PEER || (!p->example && p->type >= WBL_PARAM_LIST))
-		snprintf(hint, sizeof hint, "Add %s = %s;", p->name,
-			p->type == WBL_PARAM_LIST ? "( ... )" : "{ ... }");
-	else
-		snprintf(hint, sizeof hint, "Add %s = %s%s%s;", p->name, quoted ? "\"" : "",
-			p->example ? p->example : "...", quoted ? "\"" : "");
+	snprintf(hint, sizeof hint, "Add %s = %s%s%s;", p->name, quote, sample(p), quote);
 	wrong(c, path, hint, "the parameter \"%s\" (%s) of %s%s%s is missing", p->name,
 		wbl_param_type_name(p->type), owner->what, *owner->name ? " " : "", owner->name);
 }

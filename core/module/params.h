@@ -19,6 +19,7 @@ struct wbl_places {
  * A peer ({"store":"sqlite", ...}; {"router":...}; {"transform":...}) is checked against the manifest of the
  * module that provides it, found in `registry`. All errors are collected: *ret_errors (a JSON array of
  * wbl_json_error objects) and the first one in err. `base` is the path of the object in the spec.
+ * Is not to be given in again: a duration in *ret is in ns, an integer in `given` means seconds.
  * WBL_E_PARAM when anything is wrong. Deprecated parameters become entries of *ret_warnings. */
 int32_t wbl_params_check(const struct wbl_provides *p, const struct wbl_registry *registry,
 	const json_t *given, const char *base, const struct wbl_places *places, json_t **ret,
