@@ -16,7 +16,7 @@
 #include "core/module/conf_json.h"
 #include "core/module/environment.h"
 
-enum { BARRIERS_MAX = 64 };
+enum { BARRIERS_MAX = 64, CIRCLES_MAX = 16 };
 
 static const char *const top_keys[] = {
 #define WBL_SPEC_TOP(key) key,
@@ -41,11 +41,12 @@ static void read_list(struct wbl_spec_load *l, const json_t *list)
 		wbl_spec_complain_type(l, "migrations", list, "a list of groups",
 			"Write migrations = ( { ... }, { ... } ); or migration: { ... }; for a "
 			"single one.");
-	} else if (!count || count > WBL_SPEC_MIGRATIONS) {
-		wbl_spec_complain(l, "migrations",
-			count ? "Make several specs of it." : "Add a migration: { ... }.",
-			count ? "%zu migrations, at most %d are allowed" : "the list is empty",
-			count, WBL_SPEC_MIGRATIONS);
+	} else if (!count) {
+		wbl_spec_complain(
+			l, "migrations", "Add a migration: { ... }.", "the list is empty");
+	} else if (count > WBL_SPEC_MIGRATIONS) {
+		wbl_spec_complain(l, "migrations", "Make several specs of it.",
+			"%zu migrations, at most %d are allowed", count, WBL_SPEC_MIGRATIONS);
 	} else {
 		l->spec->migrations = wbl_alloc(count * sizeof *l->spec->migrations);
 		for (i = 0; i < count; i++) {
@@ -98,7 +99,7 @@ static char *path_of(const struct wbl_spec_load *l, size_t i, const char *key)
 static void check_after_names(struct wbl_spec_load *l, size_t i)
 {
 	struct wbl_spec *spec = l->spec;
-	const char **names = wbl_alloc((spec->count + 1) * sizeof *names);
+	const char *names[WBL_SPEC_MIGRATIONS + 1];
 	WBL_AUTOFREE char *path = path_of(l, i, "after");
 	size_t k, n = 0;
 	char hint[400];
@@ -106,58 +107,72 @@ static void check_after_names(struct wbl_spec_load *l, size_t i)
 	for (k = 0; k < spec->count; k++)
 		if (k != i && spec->migrations[k].name)
 			names[n++] = spec->migrations[k].name;
+	names[n] = NULL;
 	for (k = 0; spec->migrations[i].after && spec->migrations[i].after[k]; k++) {
 		const char *name = spec->migrations[i].after[k];
 
-		if (index_of(spec, name) == spec->count)
-			wbl_spec_complain(l, path, wbl_suggest(name, names, hint),
-				"there is no migration \"%s\" in this spec", name);
+		if (index_of(spec, name) < spec->count)
+			continue;
+		/* when nobody will read it, its suggestion is not worth the search */
+		wbl_spec_complain(l, path, l->unseen ? NULL : wbl_suggest(name, names, hint),
+			"there is no migration \"%s\" in this spec", name);
 	}
-	free(names);
 }
 
-/* Depth first; `trail` holds the way to where we are. A circle is told once, by all its names. */
-static void find_circle(struct wbl_spec_load *l, size_t i, char *seen, size_t *trail, size_t depth)
+struct order {
+	struct wbl_spec_load *l;
+	char seen[WBL_SPEC_MIGRATIONS];    /* 1: on the trail, 2: done */
+	size_t trail[WBL_SPEC_MIGRATIONS]; /* the way to where we are */
+	size_t depth, circles;
+};
+
+/* From `next` along the trail, and back to it. */
+static void tell_circle(struct order *o, size_t next)
 {
-	const struct wbl_spec *spec = l->spec;
-	size_t k, next, from;
+	const struct wbl_migration *m = o->l->spec->migrations;
+	WBL_AUTOFREE char *path = path_of(o->l, o->trail[o->depth - 1], "after");
+	struct wbl_buf names = { 0 };
+	size_t i = 0;
 
-	seen[i] = 1;
-	trail[depth] = i;
-	for (k = 0; spec->migrations[i].after && spec->migrations[i].after[k]; k++) {
-		next = index_of(spec, spec->migrations[i].after[k]);
-		if (next == spec->count || seen[next] == 2)
-			continue;
-		if (!seen[next]) {
-			find_circle(l, next, seen, trail, depth + 1);
-			continue;
-		}
-		struct wbl_buf names = { 0 };
-		WBL_AUTOFREE char *path = path_of(l, i, "after");
+	while (o->trail[i] != next)
+		i++;
+	for (; i < o->depth; i++)
+		wbl_buf_addf(&names, "%s waits for ", m[o->trail[i]].name);
+	wbl_spec_complain(o->l, path, "Take one of them out of an after = [ ... ].",
+		"these migrations could never begin: %s%s", names.data, m[next].name);
+	wbl_buf_clear(&names);
+}
 
-		for (from = depth; trail[from] != next;)
-			from--;
-		for (; from <= depth; from++)
-			wbl_buf_addf(&names, "%s waits for ", spec->migrations[trail[from]].name);
-		wbl_spec_complain(l, path, "Take one of them out of an after = [ ... ].",
-			"these migrations could never begin: %s%s", names.data,
-			spec->migrations[next].name);
-		wbl_buf_clear(&names);
+/* Depth first. */
+static void find_circles(struct order *o, size_t i)
+{
+	const struct wbl_spec *spec = o->l->spec;
+	char **after = spec->migrations[i].after;
+	size_t next;
+
+	o->seen[i] = 1;
+	o->trail[o->depth++] = i;
+	for (; after && *after; after++) {
+		next = index_of(spec, *after);
+		if (next < spec->count && !o->seen[next])
+			find_circles(o, next);
+		else if (next < spec->count && o->seen[next] == 1 && o->circles++ < CIRCLES_MAX)
+			tell_circle(o, next);
 	}
-	seen[i] = 2;
+	o->depth--;
+	o->seen[i] = 2;
 }
 
 static void check_order(struct wbl_spec_load *l)
 {
-	WBL_AUTOFREE char *seen = wbl_alloc(l->spec->count);
-	WBL_AUTOFREE size_t *trail = wbl_alloc(l->spec->count * sizeof *trail);
+	struct order o = { .l = l };
 	size_t i;
 
 	for (i = 0; i < l->spec->count; i++)
 		check_after_names(l, i);
 	for (i = 0; i < l->spec->count; i++)
-		if (!seen[i] && l->spec->migrations[i].name)
-			find_circle(l, i, seen, trail, 0);
+		if (!o.seen[i] && l->spec->migrations[i].name)
+			find_circles(&o, i);
 }
 
 static void read_barriers(struct wbl_spec_load *l)
@@ -197,6 +212,7 @@ static void read_spec(struct wbl_spec_load *l)
 	spec->name = wbl_spec_read_name(l, json_object_get(root, "name"), "name");
 	wbl_spec_check_text(l, json_object_get(root, "description"), "description");
 	read_environment(l);
+	wbl_spec_check_defaults(l);
 	read_barriers(l);
 	read_migrations(l);
 	check_order(l);

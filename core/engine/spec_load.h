@@ -41,4 +41,6 @@ char *wbl_spec_name_of_file(const char *file);
 /* `m` is an element of l->spec->migrations, zeroed; those before it have been read. `single`: it needs no name. */
 void wbl_spec_read_migration(struct wbl_spec_load *l, struct wbl_migration *m, const json_t *given,
 	const char *path, bool single);
+/* The environment's defaults for the policy of migrations. */
+void wbl_spec_check_defaults(struct wbl_spec_load *l);
 #endif

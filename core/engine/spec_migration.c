@@ -328,15 +328,35 @@ static int64_t number_default(const struct policy_key *k)
 	return cpus < 1 ? 1 : cpus > 4 ? 4 : cpus;
 }
 
+static const char *of_environment(const struct wbl_environment *env, const char *key)
+{
+	if (env && !strcmp(key, "validation"))
+		return env->validation;
+	return env && !strcmp(key, "rollback") ? env->rollback : NULL;
+}
+
+void wbl_spec_check_defaults(struct wbl_spec_load *l)
+{
+	struct wbl_error e;
+	size_t i;
+
+	for (i = 0; i < WBL_COUNT(policy_keys); i++) {
+		const struct wbl_param *p = &policy_keys[i].param;
+		const char *text = of_environment(l->env, p->name);
+		json_t *given = text ? json_string(text) : NULL, *value = NULL;
+
+		if (given && wbl_param_value(p, given, p->name, l->env->places, &value, &e))
+			wbl_spec_add_error(l, &e, NULL);
+		json_decref(given);
+		json_decref(value);
+	}
+}
+
 static const char *text_default(const struct reading *r, const struct policy_key *k)
 {
-	const char *of_env = NULL;
+	const char *text = of_environment(r->l->env, k->param.name);
 
-	if (r->l->env && !strcmp(k->param.name, "validation"))
-		of_env = r->l->env->validation;
-	else if (r->l->env && !strcmp(k->param.name, "rollback"))
-		of_env = r->l->env->rollback;
-	return of_env ? of_env : k->text;
+	return text ? text : k->text;
 }
 
 static void read_policy(struct reading *r)

@@ -129,7 +129,7 @@ static json_t *connection(struct wbl_spec_refs *r, const struct wbl_param *p, co
 	const struct at *at)
 {
 	const char *name = json_string_value(given) + 1;
-	WBL_AUTOFREE char *route = wbl_strf("connections.%s", name);
+	WBL_AUTOFREE char *route = wbl_strf("connections.%s", name), *text = NULL;
 	const json_t *found;
 	struct wbl_error err = { 0 };
 	json_t *ret;
@@ -141,8 +141,13 @@ static json_t *connection(struct wbl_spec_refs *r, const struct wbl_param *p, co
 		return not_found(r, given, at, "Name an environment, or write the connection here.",
 			"there is no environment to take connections from");
 	found = wbl_environment_connection(r->env, name, &err);
-	if (!found)
-		return not_found(r, given, at, err.hint, err.text);
+	if (!found && !r->env->file)
+		return not_found(r, given, at,
+			"Define it in environments.d, or write the store here.", err.text);
+	if (!found) {
+		text = wbl_strf("%s in %s", err.text, r->env->file);
+		return not_found(r, given, at, err.hint, text);
+	}
 	if (!r->depth)
 		json_object_set(r->connections, at->rel, (json_t *)given);
 	json_object_set_new(r->routes, at->path, json_string(route));
@@ -206,23 +211,23 @@ json_t *wbl_spec_refs_resolve(struct wbl_spec_refs *r, const struct wbl_provides
 
 const char *wbl_spec_refs_place(const struct wbl_spec_refs *r, const char *path)
 {
-	const char *prefix, *best = NULL;
-	WBL_AUTOFREE char *there = NULL;
-	json_t *to, *best_to = NULL;
+	WBL_AUTOFREE char *prefix = wbl_strdup(path), *there = NULL;
+	const char *to;
+	char *cut;
 
-	json_object_foreach(r->routes, prefix, to)
-	{
-		size_t n = strlen(prefix);
-
-		if (!strncmp(path, prefix, n) && (!path[n] || strchr(".[", path[n])) &&
-			(!best || n > strlen(best))) {
-			best = prefix;
-			best_to = to;
-		}
+	for (;;) {
+		to = wbl_json_str(r->routes, prefix);
+		if (to)
+			break;
+		for (cut = prefix + strlen(prefix); cut > prefix && *cut != '.' && *cut != '[';)
+			cut--;
+		if (cut == prefix)
+			return NULL;
+		*cut = '\0';
 	}
-	if (!best || !r->env->places)
+	if (!r->env->places)
 		return NULL;
-	there = wbl_strf("%s%s", json_string_value(best_to), path + strlen(best));
+	there = wbl_strf("%s%s", to, path + strlen(prefix));
 	return r->env->places->of(r->env->places, there);
 }
 
