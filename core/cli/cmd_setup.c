@@ -1,0 +1,195 @@
+/* cli/cmd_setup.c - the verbs around the installation and the audit chain.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "core/cli/cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/file.h"
+#include "core/cli/client.h"
+#include "core/cli/render.h"
+
+/* Prints a result; `good` decides between exit 0 and `bad`. Takes the result; NULL was reported. */
+static int finish(struct wbl_cli *c, json_t *result,
+	void (*render)(struct wbl_paper *, const json_t *), bool good, int bad)
+{
+	struct wbl_paper p = wbl_cli_paper(stdout);
+	int exit = good ? 0 : bad;
+
+	if (!result)
+		return c->exit;
+	if (c->json || c->events) {
+		exit = wbl_cli_print_json(result, exit);
+	} else {
+		render(&p, result);
+		exit = wbl_cli_print(&p, stdout, exit);
+	}
+	wbl_paper_clear(&p);
+	json_decref(result);
+	return exit;
+}
+
+static int wrong_word(struct wbl_cli *c, const char *word, const char *const *words)
+{
+	const char *near = wbl_nearest(word, words);
+	WBL_AUTOFREE char *hint =
+		near ? wbl_strf("Did you mean \"whimbrel %s %s\"?", c->verb->name, near)
+		     : wbl_strf("Usage: whimbrel %s %s", c->verb->name, c->verb->args);
+	struct wbl_error err = { 0 };
+
+	wbl_fail(&err, WBL_E_USAGE, word, hint, "is not known to whimbrel %s", c->verb->name);
+	return wbl_cli_fail(c, &err);
+}
+
+static void render_head(struct wbl_paper *p, const json_t *r)
+{
+	wbl_paper_line(p, "%s", wbl_value_str(r, "head"));
+}
+
+int wbl_cmd_audit(struct wbl_cli *c)
+{
+	static const char *const words[] = { "verify", "head", "list", NULL };
+	const char *op = c->args[0];
+	struct wbl_error err = { 0 };
+	json_t *args, *result;
+	int64_t limit, after;
+
+	if (strcmp(op, "verify") && strcmp(op, "head") && strcmp(op, "list"))
+		return wrong_word(c, op, words);
+	if (wbl_cli_number(c, WBL_OPT_LIMIT, 50, &limit, &err) ||
+		wbl_cli_number(c, WBL_OPT_AFTER, 0, &after, &err))
+		return wbl_cli_fail(c, &err);
+	args = json_pack("{s:s}", "op", op);
+	wbl_json_put(args, "anchor", c->opt[WBL_OPT_ANCHOR]);
+	if (!strcmp(op, "list")) {
+		wbl_json_puti(args, "after", after);
+		wbl_json_puti(args, "limit", limit);
+	}
+	result = wbl_cli_call(c, "audit", args);
+	if (!strcmp(op, "head"))
+		return finish(c, result, render_head, true, 0);
+	if (!strcmp(op, "list"))
+		return finish(c, result, wbl_render_audit_list, true, 0);
+	return finish(c, result, wbl_render_audit_verify, wbl_json_bool(result, "ok", false), 11);
+}
+
+static bool all_ok(const json_t *checks)
+{
+	const json_t *check;
+	size_t i;
+
+	json_array_foreach(
+		(json_t *)checks, i, check) if (!wbl_json_bool(check, "ok", false)) return false;
+	return true;
+}
+
+static void render_doctor(struct wbl_paper *p, const json_t *result)
+{
+	if (*wbl_value_str(result, "module"))
+		wbl_paper_line(p, "%s", wbl_value_str(result, "module"));
+	wbl_render_checks(p, json_object_get(result, "checks"));
+}
+
+static void put_subject(json_t *args, const char *name)
+{
+	WBL_AUTOFREE char *cwd = NULL;
+	WBL_AUTOFREE char *path = NULL;
+
+	if (!name)
+		return;
+	if (!strchr(name, '/')) {
+		wbl_json_put(args, "name", name);
+		return;
+	}
+	cwd = getcwd(NULL, 0);
+	path = wbl_path_absolute(cwd ? cwd : "/", name);
+	wbl_json_put(args, "path", path);
+}
+
+int wbl_cmd_handler(struct wbl_cli *c)
+{
+	static const char *const words[] = { "list", "info", "doctor", NULL };
+	const char *op = c->args[0];
+	struct wbl_error err = { 0 };
+	json_t *args, *result;
+
+	if (strcmp(op, "list") && strcmp(op, "info") && strcmp(op, "doctor"))
+		return wrong_word(c, op, words);
+	if (!strcmp(op, "info") && !c->args[1]) {
+		wbl_fail(&err, WBL_E_USAGE, NULL, "whimbrel handler list shows the names.",
+			"whimbrel handler info wants a name");
+		return wbl_cli_fail(c, &err);
+	}
+	args = json_pack("{s:s}", "op", op);
+	put_subject(args, c->args[1]);
+	result = wbl_cli_call(c, "handler", args);
+	if (!strcmp(op, "list"))
+		return finish(c, result, wbl_render_handlers, true, 0);
+	if (!strcmp(op, "info"))
+		return finish(c, result, wbl_render_manifest, true, 0);
+	return finish(c, result, render_doctor, all_ok(json_object_get(result, "checks")), 2);
+}
+
+int wbl_cmd_doctor(struct wbl_cli *c)
+{
+	json_t *result = wbl_cli_call(c, "doctor", NULL);
+
+	return finish(c, result, render_doctor, all_ok(json_object_get(result, "checks")), 2);
+}
+
+static void render_stopped(struct wbl_paper *p, const json_t *result)
+{
+	wbl_paper_line(
+		p, wbl_json_bool(result, "stopped", true) ? "the engine ends" : "no engine runs");
+}
+
+int wbl_cmd_stop(struct wbl_cli *c)
+{
+	struct wbl_error err = { 0 };
+	json_t *result;
+	int32_t rc = wbl_client_open(c->state, &c->client, &err);
+
+	if (rc == WBL_E_UNAVAILABLE || rc == WBL_E_NOT_FOUND)
+		return finish(c, json_pack("{s:b}", "stopped", 0), render_stopped, true, 0);
+	if (rc)
+		return wbl_cli_fail(c, &err);
+	result = wbl_cli_call(c, "stop", NULL);
+	return finish(c, result, render_stopped, true, 0);
+}
+
+static void render_version(struct wbl_paper *p, const json_t *result)
+{
+	wbl_paper_line(p, "whimbrel %s", wbl_value_str(result, "version"));
+}
+
+int wbl_cmd_version(struct wbl_cli *c)
+{
+	return finish(c, json_pack("{s:s}", "version", PACKAGE_VERSION), render_version, true, 0);
+}
+
+int wbl_cmd_help(struct wbl_cli *c)
+{
+	struct wbl_paper p = wbl_cli_paper(stdout);
+	const struct wbl_verb *v = c->args[0] ? wbl_verb_find(c->args[0]) : NULL;
+	struct wbl_error err = { 0 };
+	int exit;
+
+	if (c->args[0] && !v) {
+		wbl_verb_unknown(c->args[0], &err);
+		return wbl_cli_fail(c, &err);
+	}
+	if (c->opt[WBL_OPT_WORDS]) {
+		wbl_help_words(stdout, c->args[0]);
+		return 0;
+	}
+	if (v)
+		wbl_help_verb(&p, v);
+	else
+		wbl_help_all(&p);
+	exit = wbl_cli_print(&p, stdout, 0);
+	wbl_paper_clear(&p);
+	return exit;
+}

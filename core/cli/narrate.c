@@ -1,0 +1,229 @@
+/* cli/narrate.c - journal entries as lines for people.
+ * In: entries, which are durable when they arrive: what is printed here has happened.  Out: at most a line each.
+ * New kinds of entry that people should see go into wbl_narrate.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "core/cli/render.h"
+
+#include <string.h>
+
+#include "core/base/error.h"
+
+static const struct {
+	const char *state, *text;
+} step_texts[] = { { "up", "up and serving" }, { "suspended", "stopped at a checkpoint" },
+	{ "waiting", "waits for a person" }, { "executed", "work done" },
+	{ "verified", "done and verified" },
+	{ "passed_over", "failed; passed over as it is optional" }, { "failed", "FAILED" },
+	{ "undoing", "undoing" }, { "undone", "undone, as before" },
+	{ "undo_failed", "COULD NOT BE UNDONE" } };
+
+static void begin(struct wbl_paper *p, const json_t *e)
+{
+	const char *step = wbl_value_str(e, "step");
+	char when[32];
+
+	wbl_value_when(json_object_get(e, "time"), when);
+	wbl_paper_tint(p, WBL_TINT_DIM);
+	wbl_paper_add(p, "%s", strlen(when) > 11 ? when + 11 : when);
+	wbl_paper_tint(p, WBL_TINT_NONE);
+	wbl_paper_add(p, " ");
+	wbl_paper_tint(p, WBL_TINT_BOLD);
+	wbl_paper_add(p, "%s", *step ? step : wbl_value_str(e, "run"));
+	wbl_paper_tint(p, WBL_TINT_NONE);
+	wbl_paper_add(p, ": ");
+}
+
+static void tinted(struct wbl_paper *p, enum wbl_tint tint, const char *text)
+{
+	wbl_paper_tint(p, tint);
+	wbl_paper_add(p, "%s", text);
+	wbl_paper_tint(p, WBL_TINT_NONE);
+}
+
+/* ": " and the reason of a state, or what its code means. */
+static void because(struct wbl_paper *p, const json_t *e)
+{
+	const json_t *body = json_object_get(e, "body");
+	const char *reason =
+		json_is_string(body) ? json_string_value(body) : wbl_value_str(body, "reason");
+	int32_t status = (int32_t)wbl_json_int(e, "status", 0);
+
+	if (*reason)
+		wbl_paper_add(p, ": %s", reason);
+	else if (status < 0)
+		wbl_paper_add(p, ": %s", wbl_code_text(status));
+}
+
+static bool run_state(struct wbl_paper *p, const json_t *e)
+{
+	const char *state = wbl_value_str(e, "name");
+	WBL_AUTOFREE char *words = wbl_value_words(state);
+
+	begin(p, e);
+	tinted(p, wbl_value_tint(state), words);
+	because(p, e);
+	wbl_paper_end(p);
+	return true;
+}
+
+static void add_totals(struct wbl_paper *p, const json_t *result)
+{
+	WBL_AUTOFREE char *amount = wbl_value_amount(json_object_get(result, "totals"));
+	int64_t ms = wbl_json_int(result, "ms", -1);
+	char span[24];
+
+	if (*amount)
+		wbl_paper_add(p, ", %s", amount);
+	if (ms < 0)
+		return;
+	wbl_duration_text(ms * 1000000, span);
+	wbl_paper_add(p, ", %s", span);
+}
+
+static bool step_state(struct wbl_narrator *n, struct wbl_paper *p, const json_t *e)
+{
+	const char *state = wbl_value_str(e, "name"), *step = wbl_value_str(e, "step");
+	size_t i;
+
+	if (!strcmp(state, "pending") || !strcmp(state, "executing"))
+		return false;
+	begin(p, e);
+	for (i = 0; i < WBL_COUNT(step_texts); i++)
+		if (!strcmp(step_texts[i].state, state))
+			state = step_texts[i].text;
+	tinted(p, wbl_value_tint(wbl_value_str(e, "name")), state);
+	if (!strcmp(wbl_value_str(e, "name"), "executed") ||
+		!strcmp(wbl_value_str(e, "name"), "verified"))
+		add_totals(p, json_object_get(n->results, step));
+	if (!strcmp(wbl_value_str(e, "name"), "executed"))
+		json_object_del(n->results, step);
+	because(p, e);
+	wbl_paper_end(p);
+	return true;
+}
+
+static bool step_intent(struct wbl_paper *p, const json_t *e)
+{
+	static const struct {
+		const char *call, *text;
+	} calls[] = { { "execute", "begins" }, { "verify", "verifying" }, { "rollback", "undoing" },
+		{ "probe", "finding out what reached the target" }, { "repair", "repairing" },
+		{ "partition", "listing the parts of the work" } };
+	const char *call = wbl_value_str(e, "name");
+	int64_t attempt = wbl_json_int(e, "attempt", 1);
+	size_t i;
+
+	begin(p, e);
+	for (i = 0; i < WBL_COUNT(calls); i++)
+		if (!strcmp(calls[i].call, call))
+			call = calls[i].text;
+	wbl_paper_add(p, "%s", call);
+	if (attempt > 1)
+		wbl_paper_add(p, " (attempt %lld)", (long long)attempt);
+	wbl_paper_end(p);
+	return true;
+}
+
+static bool step_result(struct wbl_narrator *n, struct wbl_paper *p, const json_t *e)
+{
+	const json_t *body = json_object_get(e, "body"), *d = json_object_get(body, "diagnostics");
+	int32_t status = (int32_t)wbl_json_int(e, "status", 0);
+	const char *text;
+
+	if (!n->results)
+		n->results = json_object();
+	if (json_is_object(body) && !strcmp(wbl_value_str(e, "name"), "execute"))
+		json_object_set(n->results, wbl_value_str(e, "step"), (json_t *)body);
+	if (status >= 0)
+		return false;
+	text = wbl_value_str(json_array_get(d, 0), "text");
+	begin(p, e);
+	tinted(p, WBL_TINT_RED, *text ? text : wbl_code_text(status));
+	wbl_paper_end(p);
+	return true;
+}
+
+static bool request(struct wbl_paper *p, const json_t *e)
+{
+	WBL_AUTOFREE char *actor = wbl_value_text(json_object_get(e, "actor"));
+
+	begin(p, e);
+	wbl_paper_line(
+		p, "%s was asked for%s%s", wbl_value_str(e, "name"), *actor ? " by " : "", actor);
+	return true;
+}
+
+static bool question(struct wbl_paper *p, const json_t *e)
+{
+	const json_t *body = json_object_get(e, "body");
+
+	begin(p, e);
+	wbl_paper_line(p, "asks %s: %s", wbl_value_str(e, "name"), wbl_value_str(body, "text"));
+	return true;
+}
+
+static bool named(struct wbl_paper *p, const json_t *e, const char *what)
+{
+	const json_t *body = json_object_get(e, "body");
+	const char *text =
+		json_is_string(body) ? json_string_value(body) : wbl_value_str(body, "text");
+
+	begin(p, e);
+	wbl_paper_line(p, "%s%s%s%s%s", what, *what ? " " : "", wbl_value_str(e, "name"),
+		*text ? ": " : "", text);
+	return true;
+}
+
+static bool diagnostic(struct wbl_paper *p, const json_t *e)
+{
+	const json_t *body = json_object_get(e, "body");
+	const char *severity = wbl_value_str(body, "severity"), *where = wbl_value_str(e, "name");
+
+	if (!strcmp(severity, "note") || !strcmp(severity, "info") || !strcmp(severity, "debug"))
+		return false;
+	begin(p, e);
+	tinted(p, wbl_value_tint(severity), *severity ? severity : "says");
+	wbl_paper_line(p, ": %s%s%s", where, *where ? ": " : "", wbl_value_str(body, "text"));
+	return true;
+}
+
+bool wbl_narrate(struct wbl_narrator *n, struct wbl_paper *p, const json_t *e)
+{
+	const char *kind = wbl_value_str(e, "kind");
+
+	if (!strcmp(kind, "run.state"))
+		return run_state(p, e);
+	if (!strcmp(kind, "step.state"))
+		return step_state(n, p, e);
+	if (!strcmp(kind, "step.intent"))
+		return step_intent(p, e);
+	if (!strcmp(kind, "step.result"))
+		return step_result(n, p, e);
+	if (!strcmp(kind, "run.request"))
+		return request(p, e);
+	if (!strcmp(kind, "run.note"))
+		return named(p, e, "decided on");
+	if (!strcmp(kind, "background.ready"))
+		return named(p, e, "is up");
+	if (!strcmp(kind, "barrier.open"))
+		return named(p, e, "barrier opens:");
+	if (!strcmp(kind, "drain.done"))
+		return named(p, e, "drained to");
+	if (!strcmp(kind, "question"))
+		return question(p, e);
+	if (!strcmp(kind, "answer"))
+		return named(p, e, "answered:");
+	if (!strcmp(kind, "confirm"))
+		return named(p, e, "confirmed");
+	if (!strcmp(kind, "diag"))
+		return diagnostic(p, e);
+	return false;
+}
+
+void wbl_narrator_clear(struct wbl_narrator *n)
+{
+	json_decref(n->results);
+	n->results = NULL;
+}

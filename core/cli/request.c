@@ -1,0 +1,89 @@
+/* cli/request.c - one request, one answer.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "core/cli/cli.h"
+
+#include <unistd.h>
+
+#include "core/cli/client.h"
+
+struct wbl_client *wbl_cli_client(struct wbl_cli *c)
+{
+	struct wbl_error err = { 0 };
+	int32_t rc = 0;
+
+	if (c->client)
+		return c->client;
+	if (c->verb->state == WBL_STATE_NEEDS && access(c->state, F_OK))
+		rc = wbl_fail(&err, WBL_E_NOT_FOUND, NULL,
+			"Name another with --state DIR or $WHIMBREL_STATE, or make a plan.",
+			"there is no state folder at %s yet; whimbrel plan makes it", c->state);
+	else
+		rc = wbl_client_start(
+			c->state, c->config, c->verb->state == WBL_STATE_MAKES, &c->client, &err);
+	if (rc)
+		wbl_cli_fail(c, &err);
+	return rc ? NULL : c->client;
+}
+
+/* NULL and rc 0: the engine said no, which is in *ret_reply. */
+static json_t *ask(struct wbl_client *client, const char *verb, json_t *args, json_t **ret_reply,
+	int32_t *rc, struct wbl_error *err)
+{
+	int64_t id = wbl_client_send(client, verb, args, err);
+	json_t *reply = NULL, *result;
+
+	*rc = id < 0 ? (int32_t)id : 0;
+	while (!*rc) {
+		*rc = wbl_client_next(client, true, &reply, err);
+		if (*rc)
+			break;
+		if (wbl_json_int(reply, "id", 0) == id && !json_object_get(reply, "event"))
+			break;
+		json_decref(reply);
+		reply = NULL;
+	}
+	if (*rc || !wbl_json_bool(reply, "ok", false)) {
+		*ret_reply = reply;
+		return NULL;
+	}
+	result = json_incref(json_object_get(reply, "result"));
+	json_decref(reply);
+	return result ? result : json_object();
+}
+
+json_t *wbl_cli_call(struct wbl_cli *c, const char *verb, json_t *args)
+{
+	struct wbl_client *client = wbl_cli_client(c);
+	struct wbl_error err = { 0 };
+	json_t *reply = NULL, *result;
+	int32_t rc;
+
+	if (!client) {
+		json_decref(args);
+		return NULL;
+	}
+	result = ask(client, verb, args, &reply, &rc, &err);
+	if (rc)
+		wbl_cli_fail(c, &err);
+	else if (!result)
+		wbl_cli_fail_json(
+			c, json_object_get(reply, "error"), json_object_get(reply, "errors"));
+	json_decref(reply);
+	return result;
+}
+
+json_t *wbl_cli_try(struct wbl_cli *c, const char *verb, json_t *args)
+{
+	struct wbl_error err;
+	json_t *reply = NULL, *result = NULL;
+	int32_t rc;
+
+	if (c->client)
+		result = ask(c->client, verb, args, &reply, &rc, &err);
+	else
+		json_decref(args);
+	json_decref(reply);
+	return result;
+}
