@@ -17,22 +17,33 @@ int32_t wbl_libconfig_json(const config_setting_t *s, const char *where, const c
 
 /* A whole file as JSON. Not thread-safe per object; all is the object's until wbl_conf_free. */
 struct wbl_conf {
-	json_t *json;             /* the root group */
-	json_t *places;           /* path -> "file:line" */
-	struct wbl_places lookup; /* of wbl_params_check: the place of a path, or of what holds it */
-	char *where, *dir;        /* the file as it was named; its folder, absolute */
+	json_t *json;   /* the root group */
+	json_t *places; /* path -> "file:line" */
+	struct wbl_places
+		lookup;    /* of wbl_params_check: the place of a path, or of what holds it */
+	char *where, *dir; /* the file as it was named; its folder, absolute */
 };
 
-#define WBL_CONF_NO_PLACES 4u /* flag: places is empty; faster, for text that is parsed again when it is wrong */
+#define WBL_CONF_NO_PLACES                                                                         \
+	4u /* flag: places is empty; faster, for text that is parsed again when it is wrong */
 
 /* Scan, parse, convert. WBL_E_USAGE with file, line and what is wrong. */
 int32_t wbl_conf_parse(const char *text, size_t len, const char *where, unsigned flags,
 	struct wbl_conf **ret, struct wbl_error *err);
-int32_t wbl_conf_load(const char *path, unsigned flags, struct wbl_conf **ret, struct wbl_error *err);
+int32_t wbl_conf_load(
+	const char *path, unsigned flags, struct wbl_conf **ret, struct wbl_error *err);
 void wbl_conf_free(struct wbl_conf *c);
 
 /* What a group may hold: a table ended by a NULL name. */
-enum wbl_conf_kind { WBL_CONF_ANY, WBL_CONF_TEXT, WBL_CONF_BOOL, WBL_CONF_INT, WBL_CONF_TEXTS, WBL_CONF_GROUP, WBL_CONF_GROUPS };
+enum wbl_conf_kind {
+	WBL_CONF_ANY,
+	WBL_CONF_TEXT,
+	WBL_CONF_BOOL,
+	WBL_CONF_INT,
+	WBL_CONF_TEXTS,
+	WBL_CONF_GROUP,
+	WBL_CONF_GROUPS
+};
 struct wbl_conf_key {
 	const char *name;
 	enum wbl_conf_kind kind;

@@ -187,11 +187,11 @@ static json_t *check_enum(
 	char hint[400];
 	size_t i;
 
-	for (i = 0; p->values[i]; i++) {
-		if (s && !strcmp(s, p->values[i]))
+	for (i = 0; s && p->values[i]; i++)
+		if (!strcmp(s, p->values[i]))
 			return json_string(s);
+	for (i = 0; p->values[i]; i++)
 		wbl_buf_addf(&list, "%s\"%s\"", i ? ", " : "", p->values[i]);
-	}
 	if (!s)
 		wrong_type(c, p, path, given, list.data, "Choose one of these texts.");
 	else
