@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/file.h"
@@ -81,8 +82,44 @@ static struct wbl_error *add_problem(struct wbl_registry *r)
 	return &r->problems[r->nproblems++];
 }
 
+static void identify(const struct stat *st, uint64_t ret[5])
+{
+	ret[0] = st->st_dev;
+	ret[1] = st->st_ino;
+	ret[2] = (uint64_t)st->st_size;
+	ret[3] = (uint64_t)st->st_mtim.tv_sec;
+	ret[4] = (uint64_t)st->st_mtim.tv_nsec;
+}
+
+/* Hashing costs ten times what all the rest does, and few modules are used: it waits until somebody asks. */
+static int32_t digest(struct wbl_module_entry *e, struct wbl_error *err)
+{
+	uint64_t now[5] = { 0 };
+	struct stat st;
+	int32_t rc = 0;
+	int fd;
+
+	if (*e->sha256)
+		return 0;
+	fd = open(e->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd >= 0 && !fstat(fd, &st))
+		identify(&st, now);
+	if (memcmp(now, e->seen, sizeof now))
+		rc = wbl_fail(err, WBL_E_UNAVAILABLE, e->path,
+			"Reload the engine's modules, then plan again.",
+			"the module file was replaced or removed after the engine had read it");
+	else
+		rc = wbl_sha256_fd(fd, e->sha256, err);
+	if (rc)
+		wbl_error_at(err, e->path);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
 static void read_entry(struct wbl_module_entry *e, bool trust_any_owner)
 {
+	struct stat st;
 	int fd;
 
 	if (wbl_module_vet(e->path, trust_any_owner, &e->refused))
@@ -93,9 +130,11 @@ static void read_entry(struct wbl_module_entry *e, bool trust_any_owner)
 			"Make it readable for the engine's user.", "the module cannot be opened");
 		return;
 	}
-	if (!wbl_manifest_read(fd, e->path, &e->manifest, &e->refused) &&
-		wbl_sha256_fd(fd, e->sha256, &e->refused))
-		wbl_error_at(&e->refused, e->path);
+	if (fstat(fd, &st))
+		wbl_fail_errno(
+			&e->refused, WBL_E_UNAVAILABLE, e->path, NULL, "the module cannot be read");
+	else if (!wbl_manifest_read(fd, e->path, &e->manifest, &e->refused))
+		identify(&st, e->seen);
 	close(fd);
 }
 
@@ -251,7 +290,11 @@ static int32_t check_needs(
 static int32_t check_pin(
 	const struct wbl_registry *r, const struct wbl_module_entry *e, struct wbl_error *err)
 {
-	if (!e->pin || !strcmp(e->pin, e->sha256))
+	if (!e->pin)
+		return 0;
+	if (digest((struct wbl_module_entry *)e, err))
+		return err->code;
+	if (!strcmp(e->pin, e->sha256))
 		return 0;
 	return wbl_fail(err, WBL_E_USAGE, e->path,
 		"If the new file is right, write its digest there.",
@@ -394,19 +437,23 @@ int32_t wbl_registry_find(const struct wbl_registry *r, const char *interface, c
 	const struct wbl_provides **ret, const struct wbl_module_entry **ret_entry,
 	struct wbl_error *err)
 {
-	const struct wbl_module_entry *known = NULL;
+	struct wbl_module_entry *known = NULL;
 	char kind[32];
 	size_t i;
 
 	kind_of(interface, kind);
 	for (i = 0; i < r->count; i++) {
-		const struct wbl_module_entry *e = &r->entries[i];
+		struct wbl_module_entry *e = &r->entries[i];
 		const struct wbl_provides *p = find_in(e, interface, name);
 
 		if (p && usable(e)) {
-			*ret = p;
+			int32_t rc = ret_entry ? digest(e, err) : 0;
+
+			if (rc)
+				return rc;
 			if (ret_entry)
 				*ret_entry = e;
+			*ret = p;
 			return 0;
 		}
 		if (!known && (p || (!e->manifest && !strcmp(e->name, name))))
@@ -415,10 +462,12 @@ int32_t wbl_registry_find(const struct wbl_registry *r, const char *interface, c
 	return known ? unusable(known, kind, name, err) : unknown(r, interface, kind, name, err);
 }
 
-static json_t *entry_json(const struct wbl_module_entry *e)
+static json_t *entry_json(struct wbl_module_entry *e)
 {
 	json_t *j = json_object();
 
+	if (e->manifest)
+		digest(e, NULL);
 	wbl_json_put(j, "module", e->name);
 	wbl_json_put(j, "path", e->path);
 	wbl_json_put(j, "sha256", *e->sha256 ? e->sha256 : NULL);

@@ -12,7 +12,8 @@ struct wbl_module_entry {
 	char *path;                        /* absolute path of the .so */
 	char *name;                        /* from the file's name */
 	struct wbl_manifest *manifest;     /* NULL when it could not be read */
-	char sha256[65];                   /* of the file */
+	char sha256[65];                   /* of the file; "" until it is asked for: by a pin, find, json */
+	uint64_t seen[5];                  /* device, inode, size, mtime s and ns of the file that was read */
 	bool enabled;
 	char *set_by;                      /* file:line which enabled, disabled, pinned or limited it; NULL */
 	char *reason;                      /* why the operator disabled it, in his words; NULL */

@@ -309,7 +309,8 @@ static void test_foreign_owner(void **state)
 static void test_settings(void **state)
 {
 	const struct wbl_module_entry *e;
-	char *pin;
+	char *pin, sum[WBL_SHA256_HEX];
+	struct wbl_error err;
 
 	put_handler("a/copy.so", "copy");
 	put_handler("a/move.so", "move");
@@ -340,7 +341,8 @@ static void test_settings(void **state)
 			       "\"move\" is disabled: see ticket 12 | "
 			       "Write enabled = true; there, if it may be used.");
 	/* pins */
-	pin = wbl_strf("module = \"copy\"; sha256 = \"%s\";", entry("copy")->sha256);
+	assert_int_equal(wbl_sha256_file(below("a/copy.so"), sum, &err), 0);
+	pin = wbl_strf("module = \"copy\"; sha256 = \"%s\";", sum);
 	put_conf("handlers.d/copy.conf", pin);
 	free(pin);
 	load();
@@ -432,6 +434,28 @@ static void test_bad_settings(void **state)
 		"the right away: chmod go-w.");
 }
 
+/* A package that was upgraded under a running engine: the manifest we know is not that of the file which stands there. */
+static void test_replaced(void **state)
+{
+	const struct wbl_module_entry *e;
+	const struct wbl_provides *p;
+	struct wbl_error err;
+
+	put_handler("a/copy.so", "copy");
+	load();
+	put_module("a/copy.so", "copy",
+		ABI "handlers = ( { name = \"copy\"; description = \"new\"; } );");
+	assert_int_equal(wbl_registry_find(registry, "wbl.handler/1", "copy", &p, &e, &err),
+		WBL_E_UNAVAILABLE);
+	assert_string_equal(said(&err, dir),
+		"DIR/a/copy.so | the module file was replaced or removed after the engine had read "
+		"it | Reload the engine's "
+		"modules, then plan again.");
+	load();
+	assert_int_equal(wbl_registry_find(registry, "wbl.handler/1", "copy", &p, &e, &err), 0);
+	assert_int_equal(strlen(e->sha256), 64);
+}
+
 /* The second of two providers of a name serves as soon as the first is disabled. */
 static void test_disabled_makes_room(void **state)
 {
@@ -459,6 +483,7 @@ int main(void)
 		T(test_foreign_owner),
 		T(test_settings),
 		T(test_bad_settings),
+		T(test_replaced),
 		T(test_disabled_makes_room),
 	};
 
