@@ -1,0 +1,242 @@
+/* engine/loop.c - the turn: handle events, advance runs, commit once, let the effects out.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "core/engine/engine.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "core/engine/faults.h"
+#include "core/engine/host_process.h"
+#include "core/engine/run.h"
+
+struct wbl_effect {
+	struct wbl_effect *next;
+	void (*fn)(struct wbl_engine *e, void *ctx);
+	void (*drop)(void *ctx);
+	void *ctx;
+};
+
+void wbl_engine_after(struct wbl_engine *e, void (*fn)(struct wbl_engine *, void *), void *ctx,
+	void (*drop)(void *))
+{
+	struct wbl_effect *f = wbl_alloc(sizeof *f);
+
+	f->fn = fn;
+	f->drop = drop;
+	f->ctx = ctx;
+	*e->last = f;
+	e->last = &f->next;
+	event_active(e->turn, EV_TIMEOUT, 0);
+}
+
+void wbl_engine_touch(struct wbl_engine *e, struct wbl_run *run)
+{
+	if (!run || run->touched)
+		return;
+	run->touched = true;
+	run->next_touched = e->touched;
+	e->touched = run;
+	event_active(e->turn, EV_TIMEOUT, 0);
+}
+
+/* An entry that somebody watches, kept until it is durable. */
+struct seen {
+	struct wbl_run *run;
+	json_t *entry;
+};
+
+static void show_entry(struct wbl_engine *e, void *ctx)
+{
+	struct seen *seen = ctx;
+
+	if (e->on_entry)
+		e->on_entry(e->observer, seen->run, seen->entry);
+	json_decref(seen->entry);
+	free(seen);
+}
+
+static void drop_entry(void *ctx)
+{
+	struct seen *seen = ctx;
+
+	json_decref(seen->entry);
+	free(seen);
+}
+
+void wbl_engine_append(struct wbl_engine *e, struct wbl_run *run, struct wbl_entry *entry)
+{
+	struct seen *seen;
+
+	if (e->broken.code)
+		return;
+	if (run) {
+		entry->run = run->id;
+		if (!entry->epoch)
+			entry->epoch = run->epoch;
+	}
+	if (wbl_journal_append(e->state, entry, &e->broken))
+		return;
+	event_active(e->turn, EV_TIMEOUT, 0);
+	if (!run)
+		return;
+	wbl_run_fold(run, entry);
+	wbl_engine_touch(e, run);
+	if (e->wants_entries && e->wants_entries(e->observer, run)) {
+		seen = wbl_alloc(sizeof *seen);
+		seen->run = run;
+		seen->entry = wbl_entry_json(entry);
+		wbl_engine_after(e, show_entry, seen, drop_entry);
+	}
+}
+
+static void advance_touched(struct wbl_engine *e)
+{
+	while (e->touched && !e->broken.code) {
+		struct wbl_run *run = e->touched;
+
+		e->touched = run->next_touched;
+		run->touched = false;
+		wbl_run_advance(e, run);
+	}
+}
+
+static void let_out(struct wbl_engine *e)
+{
+	struct wbl_effect *f = e->first, *next;
+
+	e->first = NULL;
+	e->last = &e->first;
+	for (; f; f = next) {
+		next = f->next;
+		if (!e->broken.code)
+			f->fn(e, f->ctx);
+		else if (f->drop)
+			f->drop(f->ctx);
+		free(f);
+	}
+}
+
+int32_t wbl_engine_turn(struct wbl_engine *e, struct wbl_error *err)
+{
+	event_base_loop(e->base, EVLOOP_ONCE);
+	do {
+		advance_touched(e);
+		if (!e->broken.code && wbl_journal_dirty(e->state) && !wbl_journal_commit(e->state, &e->broken))
+			wbl_fault_commit(e);
+		let_out(e);
+	} while (!e->broken.code && (e->touched || wbl_journal_dirty(e->state)));
+	if (e->broken.code) {
+		if (err)
+			*err = e->broken;
+		return e->broken.code;
+	}
+	return 0;
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *ctx)
+{
+}
+
+static void on_children(evutil_socket_t fd, short what, void *ctx)
+{
+	wbl_host_reap(ctx);
+}
+
+static int32_t load_registry(struct wbl_engine *e, struct wbl_registry **ret, struct wbl_error *err)
+{
+	WBL_AUTOFREE char *vendor = wbl_strf("%s/whimbrel/handlers.d", WBL_DATADIR);
+	WBL_AUTOFREE char *own = wbl_strf("%s/handlers.d", e->options.config_dir);
+	const char *conf[] = { vendor, own, NULL };
+	struct wbl_registry_options o = { e->options.module_dirs, conf, e->options.trust_any_owner };
+
+	return wbl_registry_load(&o, ret, err);
+}
+
+int32_t wbl_engine_reload(struct wbl_engine *e, struct wbl_error *err)
+{
+	struct wbl_registry *fresh;
+	int32_t rc = load_registry(e, &fresh, err);
+
+	if (rc)
+		return rc;
+	wbl_registry_free(e->registry);
+	e->registry = fresh;
+	return 0;
+}
+
+int32_t wbl_engine_open(const struct wbl_engine_options *o, struct wbl_engine **ret, struct wbl_error *err)
+{
+	struct wbl_engine *e = wbl_alloc(sizeof *e);
+	WBL_AUTOFREE char *boot = NULL;
+	int32_t rc;
+
+	e->options = *o;
+	e->last = &e->first;
+	e->max_hosts = o->max_hosts ? o->max_hosts : 1000;
+	e->started = wbl_now_real();
+	e->base = event_base_new();
+	e->binding = json_object();
+	e->turn = event_new(e->base, -1, EV_PERSIST, on_turn, e);
+	e->children = evsignal_new(e->base, SIGCHLD, on_children, e);
+	event_add(e->children, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	rc = wbl_state_open(o->state_dir, 0, &e->state, err);
+	if (!rc)
+		rc = load_registry(e, &e->registry, err);
+	if (!rc)
+		rc = wbl_hosts_end_orphans(e, err);
+	if (!rc)
+		rc = wbl_runs_load(e, err);
+	if (rc) {
+		wbl_engine_close(e);
+		return rc;
+	}
+	boot = wbl_strf("{\"pid\":%ld}", (long)getpid());
+	wbl_engine_append(e, NULL, &(struct wbl_entry){ .kind = WBL_KIND_ENGINE_START,
+		.name = PACKAGE_VERSION, .body = { boot, strlen(boot) } });
+	*ret = e;
+	return 0;
+}
+
+void wbl_engine_close(struct wbl_engine *e)
+{
+	struct wbl_effect *f;
+
+	if (!e)
+		return;
+	wbl_hosts_kill_all(e);
+	while ((f = e->first)) {
+		e->first = f->next;
+		if (f->drop)
+			f->drop(f->ctx);
+		free(f);
+	}
+	wbl_runs_free(e);
+	wbl_registry_free(e->registry);
+	wbl_state_close(e->state);
+	event_free(e->turn);
+	event_free(e->children);
+	event_base_free(e->base);
+	json_decref(e->binding);
+	free(e);
+}
+
+bool wbl_engine_busy(const struct wbl_engine *e)
+{
+	const struct wbl_run *run;
+
+	for (run = e->runs; run; run = run->next)
+		if (!run->held && !wbl_run_at_rest(run))
+			return true;
+	return e->hosts != NULL;
+}

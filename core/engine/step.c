@@ -1,0 +1,490 @@
+/* engine/step.c - the calls of one step: first and further attempts, chunks, probe, verification.
+ * In: a step that advance.c or rollback.c found due.  Out: entries; what follows from them is decided there.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine/run.h"
+
+void wbl_step_append(struct wbl_run_step *s, struct wbl_entry *e)
+{
+	e->step = s->id;
+	if (!e->pass)
+		e->pass = s->pass;
+	wbl_engine_append(s->run->engine, s->run, e);
+}
+
+static void append_json(struct wbl_run_step *s, struct wbl_entry *e, json_t *body)
+{
+	WBL_AUTOFREE char *text = wbl_json_text(body);
+
+	e->body = (struct wbl_bytes){ text, strlen(text) };
+	wbl_step_append(s, e);
+	json_decref(body);
+}
+
+void wbl_step_set_state(struct wbl_run_step *s, enum wbl_step_state state, int32_t status, const json_t *error)
+{
+	json_t *body = json_object();
+
+	if (error)
+		json_object_set(body, "error", (json_t *)error);
+	append_json(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_STATE, .name = wbl_step_state_name(state),
+		.status = status }, body);
+}
+
+bool wbl_step_idle(const struct wbl_run_step *s)
+{
+	return !s->ncalls;
+}
+
+void wbl_step_call_began(struct wbl_call_request *call)
+{
+	call->step->ncalls++;
+	call->step->run->ncalls++;
+	if (call->chunk)
+		call->chunk->call = call;
+	else
+		call->step->call = call;
+}
+
+void wbl_step_call_ended(struct wbl_call_request *call)
+{
+	wbl_call_forget_drains(call);
+	call->step->ncalls--;
+	call->step->run->ncalls--;
+	if (call->chunk)
+		call->chunk->call = NULL;
+	else
+		call->step->call = NULL;
+	wbl_engine_touch(call->engine, call->step->run);
+}
+
+/* --- making calls --- */
+
+static json_t *work_json(const struct wbl_run_step *s, uint32_t flags, const char *chunk)
+{
+	WBL_AUTOFREE char *key = chunk ? wbl_strf("%s/%s/%s/%lld", s->run->id, s->id, chunk, (long long)s->pass) :
+		wbl_strf("%s/%s/%lld", s->run->id, s->id, (long long)s->pass);
+	json_t *w = json_object();
+
+	wbl_json_puti(w, "flags", flags);
+	wbl_json_put(w, "run_id", s->run->id);
+	wbl_json_put(w, "step_id", s->own_id);
+	wbl_json_put(w, "op", s->op);
+	wbl_json_put(w, "params", s->params ? s->params : "{}");
+	wbl_json_put(w, "key", key);
+	wbl_json_puti(w, "attempt", s->attempt ? s->attempt : 1);
+	wbl_json_puti(w, "pass", s->pass ? s->pass : 1);
+	wbl_json_puti(w, "epoch", s->run->epoch);
+	wbl_json_put(w, "chunk_id", chunk);
+	return w;
+}
+
+struct wbl_call_request *wbl_step_call_new(struct wbl_run_step *s, enum wbl_call_kind kind, uint32_t flags)
+{
+	struct wbl_call_request *call = wbl_alloc(sizeof *call);
+	const struct wbl_buf *executed = &s->checkpoint[WBL_CALL_EXECUTE];
+
+	if (s->run->rehearse)
+		flags |= WBL_WORK_REHEARSE;
+	call->engine = s->run->engine;
+	call->instance = s->instance;
+	call->kind = kind;
+	call->step = s;
+	call->work = work_json(s, flags, NULL);
+	call->timeout_ns = s->timeout_ns;
+	call->epoch = s->run->epoch;
+	call->pass = s->pass;
+	call->attempt = s->attempt;
+	wbl_buf_add(&call->parts[0], s->checkpoint[kind].data, s->checkpoint[kind].len);
+	if (kind == WBL_CALL_VERIFY || kind == WBL_CALL_PROBE || kind == WBL_CALL_ROLLBACK)
+		wbl_buf_add(&call->parts[1], executed->data, executed->len);
+	if (kind == WBL_CALL_VERIFY && (s->flags & WBL_STEP_PARTITIONED))
+		json_object_set_new(call->work, "totals", wbl_sums_json(&s->sums));
+	return call;
+}
+
+json_t *wbl_step_error_json(const struct wbl_outcome_of_call *o)
+{
+	json_t *j = wbl_json_error(&o->error);
+
+	wbl_json_put(j, "output", o->output);
+	return j;
+}
+
+/* The entry that a call ended, with all that a report needs. */
+void wbl_step_result(struct wbl_run_step *s, const struct wbl_call_request *call, const struct wbl_outcome_of_call *o)
+{
+	json_t *body = json_object();
+
+	if (json_array_size(o->diagnostics))
+		json_object_set(body, "diagnostics", o->diagnostics);
+	if (o->status < 0)
+		json_object_set_new(body, "error", wbl_step_error_json(o));
+	wbl_json_put(body, "output", o->output);
+	if (call->totals)
+		json_object_set(body, "totals", call->totals);
+	wbl_json_puti(body, "ns", o->elapsed_ns);
+	append_json(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_RESULT, .name = wbl_call_name(call->kind),
+		.pass = call->pass, .attempt = call->attempt, .status = o->status }, body);
+}
+
+static bool unknown_outcome(int32_t status)
+{
+	return status == WBL_E_INDETERMINATE || status == WBL_E_CRASHED || status == WBL_E_TIMEOUT ||
+		status == WBL_E_WIRE;
+}
+
+static void back_off(struct wbl_run_step *s, int64_t *not_before, int64_t tries)
+{
+	int64_t wait = s->backoff_ns;
+
+	while (tries-- > 1 && wait < INT64_C(60000000000))
+		wait *= 2;
+	*not_before = wbl_now_mono() + wait;
+	wbl_run_wake_at(s->run, *not_before);
+}
+
+static void fail_step(struct wbl_run_step *s, int32_t status, const struct wbl_outcome_of_call *o)
+{
+	json_t *error = wbl_step_error_json(o);
+
+	wbl_step_set_state(s, s->flags & WBL_STEP_OPTIONAL ? WBL_STEP_PASSED_OVER : WBL_STEP_FAILED, status, error);
+	json_decref(error);
+}
+
+static bool was_asked_to_stop(const struct wbl_call_request *call)
+{
+	const struct wbl_run *run = call->step->run;
+
+	return run->stopping || run->pause_asked || run->cancelled || run->rollback_asked;
+}
+
+/* A call that came back "cancelled" though nobody but its deadline asked it to stop has timed out. */
+static int32_t settle_status(const struct wbl_call_request *call, struct wbl_outcome_of_call *o)
+{
+	if (o->status != WBL_E_CANCELLED || was_asked_to_stop(call))
+		return o->status;
+	if (call->stopping)
+		o->status = wbl_fail(&o->error, WBL_E_TIMEOUT, call->step->id, wbl_code_actions(WBL_E_TIMEOUT),
+			"did not end within its time limit");
+	else
+		o->status = wbl_fail(&o->error, WBL_E_ABI, call->step->id, "Tell the handler's author.",
+			"returned \"cancelled\" though nobody asked it to stop");
+	return o->status;
+}
+
+static void execute_done(struct wbl_call_request *call, const struct wbl_outcome_of_call *outcome)
+{
+	struct wbl_outcome_of_call o = *outcome;
+	struct wbl_run_step *s = call->step;
+	int32_t status = settle_status(call, &o);
+	bool more = s->tries < s->attempts_max && !s->run->rehearse;
+
+	wbl_step_result(s, call, &o);
+	if (!status)
+		return;
+	if (status == WBL_E_CANCELLED || was_asked_to_stop(call)) {
+		if (status == WBL_E_CANCELLED || unknown_outcome(status))
+			wbl_step_set_state(s, WBL_STEP_SUSPENDED, status, NULL);
+		else
+			fail_step(s, status, &o);
+	} else if (status == WBL_E_WAIT) {
+		wbl_step_set_state(s, WBL_STEP_WAITING, status, NULL);
+	} else if (status == WBL_E_RETRY && more) {
+		back_off(s, &s->not_before, s->tries);
+		wbl_step_set_state(s, WBL_STEP_SUSPENDED, status, NULL);
+	} else if (call->background && (outcome->died || status == WBL_E_RETRY) && s->restarts < s->restarts_max) {
+		back_off(s, &s->not_before, s->restarts + 1);
+		wbl_step_set_state(s, WBL_STEP_SUSPENDED, status, NULL);
+	} else if (unknown_outcome(status) && !s->run->rehearse && !call->background) {
+		wbl_step_set_state(s, WBL_STEP_SUSPENDED, status, NULL);
+	} else {
+		fail_step(s, status, &o);
+	}
+}
+
+/* --- chunks --- */
+
+static size_t chunk_calls(const struct wbl_run_step *s)
+{
+	return s->ncalls - (s->call != NULL);
+}
+
+static void chunk_result(struct wbl_run_step *s, const struct wbl_call_request *call, const struct wbl_outcome_of_call *o)
+{
+	json_t *body = json_object();
+
+	if (json_array_size(o->diagnostics))
+		json_object_set(body, "diagnostics", o->diagnostics);
+	if (o->status < 0)
+		json_object_set_new(body, "error", wbl_step_error_json(o));
+	if (call->totals)
+		json_object_set(body, "totals", call->totals);
+	wbl_json_puti(body, "ns", o->elapsed_ns);
+	append_json(s, &(struct wbl_entry){ .kind = WBL_KIND_CHUNK_RESULT, .chunk = call->chunk->id,
+		.attempt = call->chunk->attempt, .pass = call->pass, .status = o->status }, body);
+}
+
+static void chunk_done(struct wbl_call_request *call, const struct wbl_outcome_of_call *outcome)
+{
+	struct wbl_outcome_of_call o = *outcome;
+	struct wbl_run_step *s = call->step;
+	struct wbl_chunk_state *c = call->chunk;
+	int32_t status = settle_status(call, &o);
+
+	if (status == WBL_E_SPLIT) {
+		wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_CHUNK_SPLIT, .chunk = c->id });
+		return;
+	}
+	chunk_result(s, call, &o);
+	if (!status || was_asked_to_stop(call) || s->state != WBL_STEP_EXECUTING)
+		return;
+	if ((status == WBL_E_RETRY || unknown_outcome(status)) && c->tries < s->attempts_max && !s->run->rehearse)
+		back_off(s, &c->not_before, c->tries);
+	else
+		fail_step(s, status, &o);
+}
+
+static void start_chunk(struct wbl_run_step *s, struct wbl_chunk_state *c)
+{
+	uint32_t flags = WBL_WORK_CHUNK | (c->attempt ? WBL_WORK_RESUME : 0);
+	struct wbl_call_request *call;
+
+	c->tries++;
+	if (c->tries >= s->attempts_max)
+		flags |= WBL_WORK_LAST;
+	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_CHUNK_INTENT, .chunk = c->id, .attempt = c->attempt + 1 });
+	call = wbl_step_call_new(s, WBL_CALL_EXECUTE, flags);
+	json_decref(call->work);
+	call->work = work_json(s, flags | (s->run->rehearse ? WBL_WORK_REHEARSE : 0), c->id);
+	wbl_json_puti(call->work, "attempt", c->attempt);
+	wbl_buf_clear(&call->parts[0]);
+	wbl_buf_add(&call->parts[0], c->checkpoint.data, c->checkpoint.len);
+	wbl_buf_add(&call->parts[2], c->body.data, c->body.len);
+	call->chunk = c;
+	call->attempt = c->attempt;
+	call->done = chunk_done;
+	wbl_call_start(call);
+}
+
+static void finish_partitioned(struct wbl_run_step *s)
+{
+	struct wbl_sums all = { 0 };
+	json_t *body = json_object();
+	size_t i;
+
+	for (i = 0; i < s->nchunks; i++)
+		if (s->chunks[i].phase == WBL_CHUNK_DONE)
+			wbl_sums_add(&all, &s->chunks[i].sums);
+	json_object_set_new(body, "totals", wbl_sums_json(&all));
+	wbl_json_puti(body, "ns", wbl_now_real() - s->began);
+	wbl_sums_clear(&all);
+	append_json(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_RESULT, .name = wbl_call_name(WBL_CALL_EXECUTE),
+		.attempt = s->attempt }, body);
+}
+
+void wbl_step_feed_chunks(struct wbl_run_step *s)
+{
+	int64_t now = wbl_now_mono(), soonest = INT64_MAX;
+	size_t i;
+
+	if (s->chunks_done == s->nchunks && !s->ncalls) {
+		finish_partitioned(s);
+		return;
+	}
+	for (i = 0; i < s->nchunks && chunk_calls(s) < (size_t)s->processes_max; i++) {
+		struct wbl_chunk_state *c = &s->chunks[i];
+
+		if (c->call || c->phase == WBL_CHUNK_DONE || c->phase == WBL_CHUNK_SPLIT)
+			continue;
+		if (c->not_before > now) {
+			soonest = c->not_before < soonest ? c->not_before : soonest;
+			continue;
+		}
+		if (!wbl_host_free(s->run->engine)) {
+			s->run->wants_host = true;
+			return;
+		}
+		start_chunk(s, c);
+	}
+	if (soonest != INT64_MAX)
+		wbl_run_wake_at(s->run, soonest);
+}
+
+static void partition_done(struct wbl_call_request *call, const struct wbl_outcome_of_call *o)
+{
+	struct wbl_run_step *s = call->step;
+
+	if (!o->status) {
+		wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_CHUNK_LIST, .status = (int32_t)s->nchunks });
+		return;
+	}
+	wbl_step_result(s, call, o);
+	if (was_asked_to_stop(call))
+		wbl_step_set_state(s, WBL_STEP_SUSPENDED, WBL_E_CANCELLED, NULL);
+	else if ((o->status == WBL_E_RETRY || o->died) && s->tries < s->attempts_max) {
+		back_off(s, &s->not_before, s->tries);
+		wbl_step_set_state(s, WBL_STEP_SUSPENDED, WBL_E_RETRY, NULL);
+	} else {
+		fail_step(s, o->status, o);
+	}
+}
+
+/* --- execute --- */
+
+static void begin(struct wbl_run_step *s, enum wbl_call_kind kind, int64_t pass, int64_t attempt, uint32_t flags,
+	void (*done)(struct wbl_call_request *, const struct wbl_outcome_of_call *))
+{
+	struct wbl_call_request *call;
+
+	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_INTENT, .name = wbl_call_name(kind), .pass = pass,
+		.attempt = attempt });
+	call = wbl_step_call_new(s, kind, flags);
+	call->attempt = attempt;
+	call->background = kind == WBL_CALL_EXECUTE && (s->flags & WBL_STEP_BACKGROUND) && !s->run->rehearse;
+	call->done = done;
+	wbl_call_start(call);
+	if (call->background && s->demand > s->demand_done)
+		wbl_call_signal(call, WBL_SIGNAL_DRAIN, (uint64_t)s->demand, s->demand_position);
+}
+
+void wbl_step_start(struct wbl_run_step *s)
+{
+	bool again = s->state == WBL_STEP_UNDONE;
+	int64_t pass = again ? s->pass + 1 : s->pass ? s->pass : 1, attempt = again ? 1 : s->attempt + 1;
+	uint32_t flags = attempt > 1 ? WBL_WORK_RESUME : 0;
+
+	if (again)
+		s->tries = 0;
+	s->tries++;
+	s->probed = false;
+	if (s->tries >= s->attempts_max)
+		flags |= WBL_WORK_LAST;
+	if (s->flags & WBL_STEP_BACKGROUND && attempt > 1)
+		s->restarts++;
+	if (s->flags & WBL_STEP_MANUAL && !s->run->rehearse)
+		wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_INTENT, .name = wbl_call_name(WBL_CALL_EXECUTE),
+			.pass = pass, .attempt = attempt }), wbl_step_set_state(s, WBL_STEP_WAITING, WBL_E_WAIT, NULL);
+	else if (s->flags & WBL_STEP_MANUAL)
+		wbl_step_set_state(s, WBL_STEP_VERIFIED, 0, NULL);
+	else if ((s->flags & WBL_STEP_PARTITIONED) && (again || !s->listed))
+		begin(s, WBL_CALL_PARTITION, pass, attempt, flags & ~WBL_WORK_RESUME, partition_done);
+	else if (s->flags & WBL_STEP_PARTITIONED)
+		wbl_step_set_state(s, WBL_STEP_EXECUTING, 0, NULL);
+	else
+		begin(s, WBL_CALL_EXECUTE, pass, attempt, flags, execute_done);
+}
+
+/* --- probe --- */
+
+static void settle_probe(struct wbl_run_step *s, int32_t state, const char *how)
+{
+	struct wbl_outcome_of_call o = { 0 };
+	json_t *body;
+
+	if (state == WBL_PROBE_DONE) {
+		body = json_object();
+		wbl_json_put(body, "note", how);
+		append_json(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_RESULT, .name = wbl_call_name(WBL_CALL_EXECUTE),
+			.attempt = s->attempt }, body);
+	} else if ((state == WBL_PROBE_NOT_STARTED || state == WBL_PROBE_PARTLY) && s->tries < s->attempts_max) {
+		back_off(s, &s->not_before, s->tries);
+	} else {
+		o.status = s->status;
+		wbl_fail(&o.error, s->status, s->id, wbl_code_actions(WBL_E_INDETERMINATE), "%s",
+			state == WBL_PROBE_UNKNOWN ? "the handler cannot tell what reached the target" :
+			wbl_json_str(s->error, "text") ? wbl_json_str(s->error, "text") : "no attempt is left");
+		fail_step(s, s->status, &o);
+	}
+	wbl_run_note(s->run, s->id, "probe", how);
+}
+
+static void verify_as_probe_done(struct wbl_call_request *call, const struct wbl_outcome_of_call *o)
+{
+	struct wbl_run_step *s = call->step;
+
+	if (was_asked_to_stop(call))
+		s->probed = false;
+	else if (!o->status)
+		settle_probe(s, WBL_PROBE_DONE, "verify found the work done: it is not repeated");
+	else if (o->status == WBL_E_MISMATCH)
+		settle_probe(s, WBL_PROBE_PARTLY, "verify found the work not done: it is resumed");
+	else
+		settle_probe(s, WBL_PROBE_UNKNOWN, "verify could not tell what was done");
+}
+
+static void probe_done(struct wbl_call_request *call, const struct wbl_outcome_of_call *o)
+{
+	static const char *const words[] = { "", "probe: nothing was done, it is begun again",
+		"probe: part was done, it is resumed", "probe: all was done, it is not repeated" };
+	struct wbl_run_step *s = call->step;
+
+	if (was_asked_to_stop(call)) {
+		s->probed = false;
+	} else if (o->status == WBL_E_UNSUPPORTED && !o->died) {
+		struct wbl_call_request *verify = wbl_step_call_new(s, WBL_CALL_VERIFY, WBL_WORK_RESUME);
+
+		verify->done = verify_as_probe_done;
+		wbl_call_start(verify);
+	} else if (!o->status && o->probe >= WBL_PROBE_NOT_STARTED && o->probe <= WBL_PROBE_DONE) {
+		settle_probe(s, o->probe, words[o->probe]);
+	} else {
+		settle_probe(s, WBL_PROBE_UNKNOWN, "probe could not tell what was done");
+	}
+}
+
+void wbl_step_probe(struct wbl_run_step *s)
+{
+	struct wbl_call_request *call = wbl_step_call_new(s, WBL_CALL_PROBE, WBL_WORK_RESUME);
+
+	s->probed = true;
+	call->done = probe_done;
+	wbl_call_start(call);
+}
+
+/* --- verify --- */
+
+static void verify_done(struct wbl_call_request *call, const struct wbl_outcome_of_call *outcome)
+{
+	struct wbl_outcome_of_call o = *outcome;
+	struct wbl_run_step *s = call->step;
+	int32_t status = settle_status(call, &o);
+
+	if (status == WBL_E_CANCELLED)
+		return;
+	wbl_step_result(s, call, &o);
+	if (!status)
+		return;
+	if ((status == WBL_E_RETRY || outcome->died) && s->tries++ < s->attempts_max)
+		back_off(s, &s->not_before, s->tries);
+	else if (s->state == WBL_STEP_UNDOING) {
+		json_t *error = wbl_step_error_json(&o);
+
+		wbl_step_set_state(s, WBL_STEP_UNDO_FAILED, status, error);
+		json_decref(error);
+	} else {
+		fail_step(s, status, &o);
+	}
+}
+
+void wbl_step_verify(struct wbl_run_step *s, uint32_t flags)
+{
+	struct wbl_call_request *call = wbl_step_call_new(s, WBL_CALL_VERIFY, flags);
+
+	call->done = verify_done;
+	wbl_call_start(call);
+}
+
+/* --- background --- */
+
+void wbl_step_finish_background(struct wbl_run_step *s)
+{
+	if (!s->call || (s->call->signals & WBL_SIGNAL_FINISH))
+		return;
+	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_DEMAND, .attempt = s->demand + 1, .name = "" });
+	wbl_call_signal(s->call, WBL_SIGNAL_DRAIN | WBL_SIGNAL_FINISH, (uint64_t)s->demand, NULL);
+}
