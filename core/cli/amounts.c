@@ -85,6 +85,12 @@ char *wbl_value_size(const json_t *obj, const char *key)
 	return wbl_strdup(text);
 }
 
+char *wbl_value_some(
+	const json_t *obj, const char *key, char *(*value)(const json_t *, const char *))
+{
+	return wbl_json_int(obj, key, 0) > 0 ? value(obj, key) : wbl_strdup("");
+}
+
 char *wbl_value_span(const json_t *obj, const char *key)
 {
 	int64_t n = wbl_json_int(obj, key, -1);

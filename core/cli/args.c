@@ -227,6 +227,11 @@ int32_t wbl_cli_parse(struct wbl_cli *c, int argc, char **argv, struct wbl_error
 
 	if (at) {
 		c->verb = wbl_verb_find(argv[at]);
+		/* the value of an option that does not exist looks like a verb */
+		for (i = 1; i < at && !c->verb; i++)
+			if (!strncmp(argv[i], "--", 2) &&
+				find_option(argv[i] + 2, strcspn(argv[i] + 2, "="), 0) < 0)
+				return unknown_option(NULL, argv[i], err);
 		if (!c->verb)
 			return wbl_verb_unknown(argv[at], err);
 	}

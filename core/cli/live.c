@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BAR = 24, NAME = 24 };
+enum { BAR = 16, NAME = 24 };
 
 static void bar(struct wbl_buf *b, int64_t percent, int width, bool utf8)
 {
@@ -53,10 +53,11 @@ static void total_line(struct wbl_paper *p, const json_t *s, int64_t since_ns)
 	json_decref(aged);
 	wbl_duration_text(wbl_json_int(s, "elapsed_ns", 0) + since_ns, span);
 	wbl_buf_addf(&b, "%s %s: ", wbl_value_str(s, "run"), words);
-	bar(&b, wbl_json_int(s, "percent", 0), BAR, p->utf8);
-	wbl_buf_addf(&b, " %s%sstep %lld of %lld, %s so far", pace, *pace ? ", " : "",
+	if (p->width >= 60)
+		bar(&b, wbl_json_int(s, "percent", 0), BAR, p->utf8);
+	wbl_buf_addf(&b, " step %lld of %lld, %s%s%s so far",
 		(long long)wbl_json_int(s, "steps_done", 0),
-		(long long)wbl_json_int(s, "steps_total", 0), span);
+		(long long)wbl_json_int(s, "steps_total", 0), pace, *pace ? ", " : "", span);
 	put(p, WBL_TINT_BOLD, &b);
 }
 

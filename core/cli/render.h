@@ -16,6 +16,9 @@ char *wbl_value_count(
 	const json_t *obj, const char *key); /* "4,812,733"; "" when absent or negative */
 char *wbl_value_size(const json_t *obj, const char *key);
 char *wbl_value_span(const json_t *obj, const char *key); /* ns -> "6m 50s"; "" when absent */
+/* By one of the two above, but "" also for 0. */
+char *wbl_value_some(
+	const json_t *obj, const char *key, char *(*value)(const json_t *, const char *));
 char *wbl_value_text(const json_t *v); /* any scalar; JSON for the rest; "" for null */
 const char *wbl_value_str(const json_t *obj, const char *key); /* "" when absent or no text */
 enum wbl_tint wbl_value_tint(const char *state);               /* of a run's or step's state */

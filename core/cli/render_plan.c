@@ -117,6 +117,20 @@ static void part_blockers(struct wbl_paper *p, const json_t *plan)
 	}
 }
 
+/* The step which this one undoes; 0 when it is one of the way forward. */
+static size_t undoes(const json_t *step, const json_t *steps)
+{
+	const char *id = wbl_value_str(step, "id");
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach(
+		(json_t *)steps, i, s) if (!strcmp(wbl_value_str(s, "inverse"), "step") &&
+					   !strcmp(wbl_value_str(s, "inverse_arg"), id)) return i +
+		1;
+	return 0;
+}
+
 static char *notes_of(const json_t *step, const json_t *steps)
 {
 	static const struct {
@@ -129,8 +143,10 @@ static char *notes_of(const json_t *step, const json_t *steps)
 		   *finishes = wbl_value_str(step, "finishes"),
 		   *retry = wbl_value_str(step, "retry_from");
 	struct wbl_buf b = { 0 };
-	size_t i;
+	size_t i, undone = undoes(step, steps);
 
+	if (undone)
+		wbl_buf_addf(&b, "only to undo %zu", undone);
 	for (i = 0; i < WBL_COUNT(words); i++)
 		if (has_flag(step, words[i].flag))
 			wbl_buf_addf(&b, "%s%s", b.len ? "; " : "", words[i].text);
@@ -150,6 +166,8 @@ static char *undo_of(const json_t *step, const json_t *steps)
 		   *arg = wbl_value_str(step, "inverse_arg");
 	size_t n = number_of(steps, arg);
 
+	if (undoes(step, steps))
+		return wbl_strdup("");
 	if (!strcmp(inverse, "rollback"))
 		return wbl_strdup("yes");
 	if (!strcmp(inverse, "snapshot"))
@@ -176,7 +194,8 @@ static void step_row(struct wbl_table *t, const json_t *step, const json_t *step
 	const json_t *estimate = json_object_get(step, "estimate");
 	const char *title = wbl_value_str(step, "title");
 	WBL_AUTOFREE char *time = time_of(estimate);
-	WBL_AUTOFREE char *amount = wbl_value_amount(estimate);
+	WBL_AUTOFREE char *items = wbl_value_some(estimate, "items", wbl_value_count);
+	WBL_AUTOFREE char *size = wbl_value_some(estimate, "bytes", wbl_value_size);
 	WBL_AUTOFREE char *notes = notes_of(step, steps);
 	WBL_AUTOFREE char *undo = undo_of(step, steps);
 	bool severe = has_flag(step, "no_return") || has_flag(step, "downtime");
@@ -186,16 +205,17 @@ static void step_row(struct wbl_table *t, const json_t *step, const json_t *step
 	wbl_table_cell(t, severe ? WBL_TINT_YELLOW : WBL_TINT_NONE, "%s%s%s%s",
 		*title ? title : wbl_value_str(step, "op"), *notes ? " [" : "", notes,
 		*notes ? "]" : "");
-	wbl_table_cell(t, WBL_TINT_NONE, "%s", amount);
+	wbl_table_cell(t, WBL_TINT_NONE, "%s", items);
+	wbl_table_cell(t, WBL_TINT_NONE, "%s", size);
 	wbl_table_cell(t, WBL_TINT_NONE, "%s", time);
 	wbl_table_cell(t, strcmp(undo, "NO") ? WBL_TINT_NONE : WBL_TINT_RED, "%s", undo);
 }
 
 static void part_steps(struct wbl_paper *p, const json_t *plan)
 {
-	static const char *const heads[] = { "", "step", "what", "how much", "time", "undo" };
+	static const char *const heads[] = { "", "step", "what", "items", "size", "time", "undo" };
 	const json_t *steps = json_object_get(plan, "steps"), *step;
-	struct wbl_table *t = wbl_table_new("rlLrll");
+	struct wbl_table *t = wbl_table_new("rlLrrll");
 	size_t i;
 
 	wbl_paper_head(p, "What will happen");
@@ -232,6 +252,23 @@ static void part_manual(struct wbl_paper *p, const json_t *plan)
 	}
 }
 
+/* How the estimate came about, in words. */
+static char *basis_of(const json_t *estimate)
+{
+	const char *basis = wbl_value_str(estimate, "basis");
+	long n = strchr(basis, ':') ? strtol(strchr(basis, ':') + 1, NULL, 10) : 0;
+
+	if (!strncmp(basis, "history:", 8))
+		return wbl_strf("measured in %ld earlier run%s", n, n == 1 ? "" : "s");
+	if (!strncmp(basis, "sample:", 7))
+		return wbl_strf("from a sample of %ld", n);
+	if (!strcmp(basis, "declared"))
+		return wbl_strdup("as the handlers declare");
+	if (!strcmp(basis, "unknown"))
+		return wbl_strdup("a guess");
+	return wbl_strdup(basis);
+}
+
 static void downtime_line(struct wbl_paper *p, const json_t *steps)
 {
 	struct wbl_buf b = { 0 };
@@ -256,13 +293,40 @@ static void downtime_line(struct wbl_paper *p, const json_t *steps)
 	wbl_buf_clear(&b);
 }
 
+/* What the steps claim, each once. */
+static void claims_line(struct wbl_paper *p, const json_t *steps)
+{
+	struct wbl_buf b = { 0 };
+	json_t *seen = json_object();
+	const json_t *step, *claim;
+	size_t i, k;
+
+	json_array_foreach((json_t *)steps, i, step)
+	{
+		json_array_foreach(json_object_get(step, "claims"), k, claim)
+		{
+			WBL_AUTOFREE char *text =
+				wbl_strf("%s %s (%s)", wbl_value_str(claim, "kind"),
+					wbl_value_str(claim, "name"), wbl_value_str(claim, "mode"));
+
+			if (json_object_get(seen, text))
+				continue;
+			json_object_set_new(seen, text, json_true());
+			wbl_buf_addf(&b, "%s%s", b.len ? ", " : "", text);
+		}
+	}
+	if (b.len)
+		wbl_paper_wrap(p, 2, "holds: %s", b.data);
+	json_decref(seen);
+	wbl_buf_clear(&b);
+}
+
 static void part_cost(struct wbl_paper *p, const json_t *plan)
 {
 	const json_t *timeline = json_object_get(plan, "timeline"),
-		     *r = json_object_get(plan, "resources"),
-		     *claims = json_object_get(r, "claims");
+		     *r = json_object_get(plan, "resources");
 	WBL_AUTOFREE char *time = time_of(timeline);
-	const char *basis = wbl_value_str(timeline, "basis");
+	WBL_AUTOFREE char *basis = basis_of(timeline);
 	int64_t processes = wbl_json_int(r, "processes", 0);
 
 	wbl_paper_head(p, "What it costs");
@@ -272,11 +336,7 @@ static void part_cost(struct wbl_paper *p, const json_t *plan)
 	if (processes > 0)
 		wbl_paper_line(p, "  at most %lld process%s at a time", (long long)processes,
 			processes == 1 ? "" : "es");
-	if (json_array_size(claims)) {
-		WBL_AUTOFREE char *list = wbl_value_list(claims, "");
-
-		wbl_paper_wrap(p, 2, "holds: %s", list);
-	}
+	claims_line(p, json_object_get(plan, "steps"));
 }
 
 static size_t step_risks(struct wbl_paper *p, const json_t *step, int level)

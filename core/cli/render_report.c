@@ -195,17 +195,19 @@ static void part_top(struct wbl_paper *p, const json_t *r)
 	if (*wbl_value_str(r, "environment"))
 		wbl_paper_add(p, ", environment %s", wbl_value_str(r, "environment"));
 	wbl_paper_end(p);
-	wbl_paper_line(p, "plan %s from %s, digest %s", wbl_value_str(plan, "id"),
-		wbl_value_str(json_object_get(r, "spec"), "name"), wbl_value_str(plan, "digest"));
+	if (*wbl_value_str(plan, "id"))
+		wbl_paper_line(p, "plan %s from %s, digest %s", wbl_value_str(plan, "id"),
+			wbl_value_str(json_object_get(r, "spec"), "name"),
+			wbl_value_str(plan, "digest"));
 	effort(p, run);
 }
 
 static void part_steps(struct wbl_paper *p, const json_t *r)
 {
-	static const char *const heads[] = { "", "step", "what", "state", "tries", "how much",
+	static const char *const heads[] = { "", "step", "what", "state", "tries", "items", "size",
 		"rejected", "time" };
 	const json_t *step;
-	struct wbl_table *t = wbl_table_new("rlLlrrrr");
+	struct wbl_table *t = wbl_table_new("rlLlrrrrr");
 	size_t i;
 
 	wbl_paper_head(p, "What was done");
@@ -216,7 +218,8 @@ static void part_steps(struct wbl_paper *p, const json_t *r)
 		const json_t *totals = json_object_get(step, "totals");
 		const char *state = wbl_value_str(step, "state");
 		WBL_AUTOFREE char *words = wbl_value_words(state);
-		WBL_AUTOFREE char *amount = wbl_value_amount(totals);
+		WBL_AUTOFREE char *items = wbl_value_some(totals, "items", wbl_value_count);
+		WBL_AUTOFREE char *size = wbl_value_some(totals, "bytes", wbl_value_size);
 		WBL_AUTOFREE char *elapsed = wbl_value_span(step, "elapsed_ns");
 		int64_t rejected = wbl_json_int(totals, "rejected", 0);
 
@@ -226,7 +229,8 @@ static void part_steps(struct wbl_paper *p, const json_t *r)
 		wbl_table_cell(t, wbl_value_tint(state), "%s", words);
 		wbl_table_cell(
 			t, WBL_TINT_NONE, "%lld", (long long)wbl_json_int(step, "attempts", 0));
-		wbl_table_cell(t, WBL_TINT_NONE, "%s", amount);
+		wbl_table_cell(t, WBL_TINT_NONE, "%s", items);
+		wbl_table_cell(t, WBL_TINT_NONE, "%s", size);
 		wbl_table_cell(t, WBL_TINT_YELLOW, rejected > 0 ? "%lld" : "", (long long)rejected);
 		wbl_table_cell(t, WBL_TINT_NONE, "%s", elapsed);
 	}
@@ -335,6 +339,8 @@ static void part_back(struct wbl_paper *p, const json_t *r)
 	const json_t *back = json_object_get(r, "rollback"), *undo = json_object_get(r, "undo");
 	int64_t records = wbl_json_int(undo, "records", 0);
 
+	if (!json_is_object(back) && records <= 0)
+		return;
 	wbl_paper_head(p, "How to go back");
 	if (json_is_object(back))
 		wbl_paper_wrap(p, 2, "%s%s%s",

@@ -19,12 +19,12 @@ char *wbl_render_pace(const json_t *s)
 
 	if (percent >= 0)
 		wbl_buf_addf(&b, "%lld %%", (long long)percent);
+	if (*eta)
+		wbl_buf_addf(&b, "%s%s left", b.len ? ", " : "", eta);
 	if (items > 0)
 		wbl_buf_addf(&b, "%s%s items/s", b.len ? ", " : "", count);
 	if (bytes > 0)
 		wbl_buf_addf(&b, "%s%s/s", b.len ? ", " : "", size);
-	if (*eta)
-		wbl_buf_addf(&b, "%s%s left", b.len ? ", " : "", eta);
 	return wbl_buf_take(&b);
 }
 
