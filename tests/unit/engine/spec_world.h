@@ -170,6 +170,7 @@ static const struct {
 	{ "spec/d7.conf", "@include \"d8.conf\"\n" },
 	{ "spec/d8.conf", "@include \"good.conf\"\n" },
 	{ "spec/latin.conf", "description = \"caf\xe9\";\n" },
+	{ "spec2/x.conf", "description = \"beside\";\n" },
 	{ "outside.conf", "description = \"outside\";\n" },
 };
 

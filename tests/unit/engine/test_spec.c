@@ -455,6 +455,10 @@ static const struct {
 	{ "migration: {\n @include \"../outside.conf\"\n};",
 		"in/test.conf:2:2 | @include \"../outside.conf\": the file lies outside the folder "
 		"of the spec | Name a file below the folder of the spec." },
+	{ "migration: {\n @include \"../spec2/x.conf\"\n};",
+		"in/test.conf:2:2 | @include \"../spec2/x.conf\": the file lies outside the folder "
+		"of the spec | "
+		"Name a file below the folder of the spec." },
 	{ "migration: {\n @include \"sub/../../outside.conf\"\n};",
 		"in/test.conf:2:2 | @include \"sub/../../outside.conf\": the file lies outside the "
 		"folder of the spec | Name a file below the folder of the spec." },
@@ -961,6 +965,19 @@ static void test_costly_mistakes(void **state)
 	assert_true(wbl_now_mono() - begin < INT64_C(60000000000));
 }
 
+/* The limit is for one group: many groups are well. */
+static void test_many_groups(void **state)
+{
+	struct wbl_buf text = many(
+		MOVER " tables = (", "{ name = \"%\"; },\n", 5000, "{ name = \"z\"; } ); }; };");
+	struct wbl_spec *spec = good(world.staging, text.data);
+
+	assert_int_equal(
+		json_array_size(json_object_get(spec->migrations[0].params, "tables")), 5001);
+	wbl_spec_free(spec);
+	wbl_buf_clear(&text);
+}
+
 /* Each prefix of a good spec is refused, or is good itself, and neither crashes nor leaks. */
 static void test_prefixes(void **state)
 {
@@ -1037,6 +1054,7 @@ int main(void)
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_many_mistakes),
 		cmocka_unit_test(test_costly_mistakes),
+		cmocka_unit_test(test_many_groups),
 		cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_documented),
 	};
