@@ -350,6 +350,7 @@ static void tell_store(struct sqlite_self *s, struct wbl_out *o)
 	wbl_out_int(o, "writers", 1);
 	wbl_out_close(o, '}');
 	wbl_out_text(o, "snapshot", "one process: each chunk reads a view of its own");
+	wbl_out_text(o, "reference_check", "PRAGMA foreign_key_check");
 }
 
 int32_t sqlite_describe(void *self, struct wbl_call *call, const char *set, const char **ret_json)

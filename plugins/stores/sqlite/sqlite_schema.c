@@ -284,6 +284,40 @@ static int32_t raise_epoch(struct sqlite_change *c)
 	return rc == WBL_END ? WBL_OK : rc;
 }
 
+/* What is to go, as the change that brings it back: rows are added up by set, because only their number is asked for later. */
+static int32_t say_receipts(struct sqlite_change *c, const char *origin)
+{
+	sqlite3_stmt *st;
+	struct wbl_out *o = &c->sql;
+	int32_t rc = sqlite_prepare(c->s,
+		"SELECT key,max(epoch),NULL,0 FROM " SQLITE_RECEIPTS
+		" WHERE origin IS ?1 AND \"set\" IS NULL GROUP BY key UNION ALL "
+		"SELECT 'rows:'||\"set\",max(epoch),\"set\",sum(written) FROM " SQLITE_RECEIPTS
+		" WHERE origin IS ?1 AND \"set\" IS NOT NULL GROUP BY \"set\"",
+		&st);
+
+	if (rc)
+		return rc;
+	sqlite3_bind_text(st, 1, origin, -1, SQLITE_STATIC);
+	wbl_out_open(o, NULL, '{');
+	wbl_out_open(o, "restore_receipts", '{');
+	wbl_out_text(o, "origin", origin);
+	wbl_out_open(o, "receipts", '[');
+	while (sqlite3_step(st) == SQLITE_ROW) {
+		wbl_out_open(o, NULL, '{');
+		wbl_out_text(o, "key", (const char *)sqlite3_column_text(st, 0));
+		wbl_out_int(o, "epoch", sqlite3_column_int64(st, 1));
+		wbl_out_text(o, "set", (const char *)sqlite3_column_text(st, 2));
+		wbl_out_int(o, "written", sqlite3_column_int64(st, 3));
+		wbl_out_close(o, '}');
+	}
+	wbl_out_close(o, ']');
+	wbl_out_close(o, '}');
+	wbl_out_close(o, '}');
+	sqlite3_finalize(st);
+	return WBL_OK;
+}
+
 static int32_t drop_receipts(struct sqlite_change *c)
 {
 	const char *origin = need(c, "origin");
@@ -295,6 +329,8 @@ static int32_t drop_receipts(struct sqlite_change *c)
 		return WBL_E_PARAM;
 	if (!sqlite_exists(c->s, SQLITE_RECEIPTS))
 		return WBL_OK;
+	if (c->only_say)
+		return say_receipts(c, origin);
 	rc = sqlite_prepare(c->s, "DELETE FROM " SQLITE_RECEIPTS " WHERE origin IS ?1", &st);
 	if (rc)
 		return rc;
@@ -306,6 +342,32 @@ static int32_t drop_receipts(struct sqlite_change *c)
 	rc = rc ? rc : number(c, "SELECT count(*) FROM " SQLITE_RECEIPTS, NULL, NULL, &left);
 	if (!rc && !left)
 		wbl_out_fmt(&c->sql, "DROP TABLE " SQLITE_RECEIPTS);
+	return rc;
+}
+
+static int32_t restore_receipts(struct sqlite_change *c)
+{
+	const struct wbl_node *r = wbl_node_at(c->n, "receipts.0");
+	const char *origin = need(c, "origin");
+	int32_t rc = WBL_OK;
+
+	for (; !rc && origin && r; r = r->next) {
+		struct wbl_out key = { 0 };
+		struct wbl_receipt receipt = {
+			.size = sizeof receipt,
+			.epoch = (uint64_t)wbl_node_int(r, "epoch", 0),
+		};
+		struct wbl_bytes body;
+		const char *set = wbl_node_str(r, "set");
+
+		wbl_out_fmt(
+			&key, "%s%s%s", set ? origin : "", set ? "#" : "", wbl_node_str(r, "key"));
+		receipt.key = key.s;
+		if (sqlite_receipt(c->s, c->s->call, key.s, &body) == WBL_END)
+			rc = sqlite_receipt_put(c->s, &receipt, origin, set,
+				(uint64_t)wbl_node_int(r, "written", 0));
+		wbl_out_clear(&key);
+	}
 	return rc;
 }
 
@@ -322,6 +384,7 @@ static const struct {
 	{ "empty_table", empty_table },
 	{ "raise_epoch", raise_epoch },
 	{ "drop_receipts", drop_receipts },
+	{ "restore_receipts", restore_receipts },
 };
 
 static int32_t create_store(struct sqlite_self *s)

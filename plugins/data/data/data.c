@@ -1,0 +1,86 @@
+/* data.c - the handler "data": rows of one store into another, with a mapping.
+ * In: source, target, tables.  Out: the steps of data_plan.c, each carried out by one file.  A new operation is a line in `ops`.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "data_impl.h"
+
+#include <string.h>
+
+static int32_t nothing(struct wbl_call *call, const struct wbl_work *work)
+{
+	(void)call, (void)work;
+	return WBL_OK;
+}
+
+typedef int32_t operation(struct wbl_call *call, const struct wbl_work *work);
+
+static const struct op {
+	const char *name;
+	operation *execute, *verify, *rollback;
+} ops[] = {
+	{ "schema", data_schema_execute, data_schema_verify, data_schema_rollback },
+	{ "copy", data_copy_execute, data_copy_verify, data_copy_rollback },
+	{ "indexes", data_indexes_execute, data_indexes_verify, data_indexes_rollback },
+	{ "verify", data_verify_execute, nothing, nothing },
+	{ "tidy", data_tidy_execute, nothing, data_tidy_rollback },
+};
+
+static const struct op *op_of(struct wbl_call *call, const struct wbl_work *work)
+{
+	for (size_t i = 0; work->op && i < sizeof ops / sizeof *ops; i++)
+		if (!strcmp(ops[i].name, work->op))
+			return &ops[i];
+	wbl_error_report(call, WBL_E_ABI, work->step_id, NULL, "no operation is called \"%s\"",
+		work->op ? work->op : "");
+	return NULL;
+}
+
+static int32_t data_execute(void *self, struct wbl_call *call, const struct wbl_work *work)
+{
+	const struct op *op = op_of(call, work);
+
+	(void)self;
+	return op ? op->execute(call, work) : WBL_E_ABI;
+}
+
+static int32_t data_verify(void *self, struct wbl_call *call, const struct wbl_work *work)
+{
+	const struct op *op = op_of(call, work);
+
+	(void)self;
+	return op ? op->verify(call, work) : WBL_E_ABI;
+}
+
+static int32_t data_rollback(void *self, struct wbl_call *call, const struct wbl_work *work)
+{
+	const struct op *op = op_of(call, work);
+
+	(void)self;
+	return op ? op->rollback(call, work) : WBL_E_ABI;
+}
+
+/* Every call opens what it needs: an instance keeps nothing between them. */
+static int32_t data_create(const struct wbl_handler *me, struct wbl_call *own, void **ret_self)
+{
+	(void)own;
+	*ret_self = (void *)(uintptr_t)me;
+	return WBL_OK;
+}
+
+static void data_destroy(void *self)
+{
+	(void)self;
+}
+
+static const struct wbl_handler data_handler = {
+	.size = sizeof data_handler,
+	.revision = 1,
+	.name = "data",
+	.create = data_create,
+	.destroy = data_destroy,
+	.plan = data_plan,
+	.execute = data_execute,
+	.verify = data_verify,
+	.rollback = data_rollback,
+	.partition = data_partition,
+};
+WBL_MODULE(data, "org.whimbrel.data", "0.1.0", WBL_HANDLER(&data_handler))

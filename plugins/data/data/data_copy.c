@@ -1,0 +1,410 @@
+/* data_copy.c - the table cut into chunks, and one chunk copied: rows, sums and receipt in one transaction of the target.
+ * In: a chunk (a range of the source).  Out: its rows in the target, a receipt under work->key that holds the sums, totals.
+ * A chunk whose receipt stands tells the totals kept there and writes nothing.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "data_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct receipt_body { /* stored in targets: append, never change */
+	uint32_t version, reserved;
+	struct wbl_sum sum;
+	uint64_t rejected, bytes;
+};
+
+struct copy {
+	struct wbl_call *call;
+	const struct wbl_work *work;
+	struct data_ends ends;
+	struct data_map map;
+	struct data_table *table;
+	struct data_flow flow;
+	void *cursor, *writer;
+	struct wbl_batch batch;
+	uint64_t planned;
+};
+
+static int32_t open_table(struct wbl_call *call, const struct wbl_work *work, uint32_t flags,
+	struct data_ends *e, struct data_map *m, struct data_table **ret)
+{
+	struct wbl_doc *doc = wbl_doc_parse(work->params, strlen(work->params), NULL);
+	const char *to = wbl_node_str(wbl_doc_root(doc), "to");
+	int32_t rc = data_open(call, flags, e);
+
+	memset(m, 0, sizeof *m);
+	rc = rc ? rc : data_map_build(e, m);
+	if (!rc && !(*ret = data_map_find(m, to)))
+		rc = wbl_error_report(
+			call, WBL_E_STALE, to, NULL, "the mapping has no such table any more");
+	wbl_doc_free(doc);
+	if (rc) {
+		data_map_clear(m);
+		data_close(e);
+	}
+	return rc;
+}
+
+/* ---- chunks ---- */
+
+static void encode_range(const struct wbl_scan *s, struct wbl_out *o)
+{
+	uint32_t head[4] = { (uint32_t)s->range, (uint32_t)s->low_open, (uint32_t)s->low.len,
+		(uint32_t)s->high.len };
+
+	wbl_out_reset(o);
+	wbl_out_add(o, head, sizeof head);
+	wbl_out_add(o, s->low.data, s->low.len);
+	wbl_out_add(o, s->high.data, s->high.len);
+}
+
+static int decode_range(struct wbl_bytes body, struct wbl_scan *s)
+{
+	uint32_t head[4];
+
+	if (body.len < sizeof head)
+		return -1;
+	memcpy(head, body.data, sizeof head);
+	if (body.len != sizeof head + (uint64_t)head[2] + head[3])
+		return -1;
+	s->range = (int32_t)head[0];
+	s->low_open = (int32_t)head[1];
+	s->low = (struct wbl_bytes){ (const char *)body.data + sizeof head, head[2] };
+	s->high = (struct wbl_bytes){ (const char *)s->low.data + head[2], head[3] };
+	return 0;
+}
+
+/* As many rows as make about chunk_bytes, by the average of the whole; at least 1,000, at most 100,000. */
+static uint64_t rows_in_chunk(struct data_ends *e, const struct data_table *t)
+{
+	struct wbl_scan all = { .size = sizeof all, .range = WBL_RANGE_ALL, .set = t->from };
+	struct wbl_totals n = { .size = sizeof n };
+	int64_t asked = wbl_param_int(e->call, "chunk_rows", 0);
+	uint64_t bytes = (uint64_t)wbl_param_int(e->call, "chunk_bytes", 8 << 20), rows = 65536;
+
+	if (asked > 0)
+		return (uint64_t)asked;
+	if (!e->src->count(e->source.self, e->call, &all, 0, &n) && n.items && n.bytes)
+		rows = bytes / (n.bytes / n.items + 1);
+	return rows < 1000 ? 1000 : rows > 100000 ? 100000 : rows;
+}
+
+static int32_t add_chunk(
+	struct wbl_call *call, unsigned number, const struct wbl_scan *s, uint64_t rows)
+{
+	const struct wbl_chunk_service *chunks = wbl_service(call, "wbl.chunk/1");
+	struct wbl_out body = { 0 };
+	char id[16];
+	struct wbl_chunk c = { .size = sizeof c, .id = id, .items = rows };
+	int32_t rc;
+
+	if (!chunks)
+		return wbl_error_report(
+			call, WBL_E_ABI, NULL, NULL, "the host takes no chunks here");
+	snprintf(id, sizeof id, "%06u", number);
+	encode_range(s, &body);
+	c.body = (struct wbl_bytes){ body.s, body.len };
+	rc = chunks->add(call, &c);
+	wbl_out_clear(&body);
+	return rc;
+}
+
+int32_t data_partition(void *self, struct wbl_call *call, const struct wbl_work *work)
+{
+	struct data_ends e;
+	struct data_map m;
+	struct data_table *t;
+	struct wbl_scan whole = { .size = sizeof whole, .range = WBL_RANGE_ALL }, last = whole,
+			next = whole;
+	uint64_t rows;
+	unsigned n = 0;
+	int32_t rc = open_table(call, work, WBL_OPEN_READ, &e, &m, &t);
+
+	(void)self;
+	if (rc)
+		return rc;
+	whole.set = t->from;
+	rows = rows_in_chunk(&e, t);
+	while (e.src->split && !rc) {
+		rc = wbl_stop_asked(call);
+		rc = rc ? rc
+			: e.src->split(e.source.self, call, &whole, n ? &last : NULL, rows, &next);
+		if (rc)
+			break;
+		rc = add_chunk(call, ++n, &next, rows);
+		last = next;
+	}
+	/* An empty table is a chunk too: it leaves its receipt, and the sums of nothing. */
+	if (!n && rc >= 0)
+		rc = add_chunk(call, 1, &whole, 0);
+	data_map_clear(&m);
+	data_close(&e);
+	return rc == WBL_END ? WBL_OK : rc;
+}
+
+/* ---- one chunk ---- */
+
+static int32_t tell_totals(struct copy *c, const struct receipt_body *b)
+{
+	const struct wbl_run_service *run = wbl_service(c->call, "wbl.run/1");
+	struct wbl_digest digest;
+	const struct wbl_digest *list[] = { &digest, NULL };
+	struct wbl_totals t = {
+		.size = sizeof t,
+		.items = b->sum.count,
+		.bytes = b->bytes,
+		.rejected = b->rejected,
+		.chunks = 1,
+		.digests = list,
+	};
+
+	wbl_sum_digest(&b->sum, c->table->to, &digest);
+	return run ? run->result(c->call, &t) : WBL_OK;
+}
+
+/* END: no receipt, the chunk is to be copied. */
+static int32_t already_there(struct copy *c)
+{
+	struct wbl_bytes body = { 0 };
+	struct receipt_body b;
+	int32_t rc;
+
+	if (!c->ends.dst->receipt)
+		return WBL_END;
+	rc = c->ends.dst->receipt(c->ends.target.self, c->call, c->work->key, &body);
+	if (rc)
+		return rc;
+	if (body.len < sizeof b || (memcpy(&b, body.data, sizeof b), b.version != 1))
+		return wbl_error_report(c->call, WBL_E_CORRUPT, c->work->key, NULL,
+			"the receipt of this chunk cannot be read");
+	return tell_totals(c, &b);
+}
+
+static int32_t start(struct copy *c)
+{
+	struct wbl_scan scan = {
+		.size = sizeof scan,
+		.range = WBL_RANGE_ALL,
+	};
+	struct wbl_write write = {
+		.size = sizeof write,
+		.mode = WBL_MODE_INSERT,
+		.epoch = c->work->epoch,
+		.attempt = c->work->attempt,
+		.set = c->table->to,
+		.columns = c->table->names,
+		.origin = c->work->run_id,
+	};
+	int32_t rc;
+
+	if ((c->work->flags & WBL_WORK_CHUNK) && decode_range(c->work->chunk, &scan))
+		return wbl_error_report(c->call, WBL_E_ABI, c->work->chunk_id, NULL,
+			"the chunk's range cannot be read");
+	scan.set = c->table->from;
+	scan.columns = c->table->scan;
+	scan.filter = c->table->where;
+	scan.batch_bytes = 1 << 18;
+	rc = c->ends.src->scan(c->ends.source.self, c->call, &scan, &c->cursor);
+	if (rc || (c->work->flags & WBL_WORK_REHEARSE))
+		return rc;
+	return c->ends.dst->write(c->ends.target.self, c->call, &write, &c->writer);
+}
+
+static void without_row(struct data_flow *f, uint64_t bad)
+{
+	struct wbl_rows kept = { 0 };
+	struct wbl_batch b;
+	struct wbl_row row;
+	uint64_t at = 0, n = 0, k = 0;
+
+	wbl_rows_batch(&f->out, NULL, NULL, &b);
+	for (; wbl_batch_next(&b, &at, &row) == 1; n++) {
+		if (n == bad)
+			continue;
+		wbl_row_begin(&kept, row.kind);
+		wbl_cell_copy(&kept, row.cells.data, row.cells.len);
+		wbl_row_end(&kept);
+		f->positions[k++] = f->positions[n];
+	}
+	wbl_rows_clear(&f->out);
+	f->out = kept;
+}
+
+static int32_t name_refused(struct copy *c, const struct wbl_batch *b, uint64_t bad)
+{
+	struct wbl_out key = { 0 };
+	struct wbl_row row;
+	uint64_t at = 0, n = 0;
+	int64_t position = -1;
+	int32_t rc = WBL_E_PARAM;
+	struct wbl_cell none = { .tag = WBL_CELL_TEXT };
+
+	while (wbl_batch_next(b, &at, &row) == 1 && n < bad)
+		n++;
+	data_key_json(c->table, row.cells, &key);
+	if (b->data == c->flow.out.data)
+		position = c->flow.positions[bad];
+	none.data = (const uint8_t *)key.s;
+	none.len = (uint32_t)key.len;
+	rc = data_flow_reject(&c->flow, position, "(the row)", &none, "the target refuses it");
+	wbl_out_clear(&key);
+	return rc;
+}
+
+/* The target may refuse a row (a key twice, NULL, a rule of the table): it is named, and, if so many may be, left out. */
+static int32_t append(struct copy *c, struct wbl_batch *b)
+{
+	uint64_t bad = 0;
+	int32_t rc;
+
+	for (;;) {
+		rc = c->ends.dst->append(c->writer, c->call, b, &bad);
+		if (rc != WBL_E_PARAM || bad >= b->rows)
+			return rc;
+		rc = name_refused(c, b, bad);
+		if (rc)
+			return rc;
+		if (b->data != c->flow.out.data) {
+			wbl_rows_reset(&c->flow.out);
+			wbl_cell_copy(&c->flow.out, b->data, b->len);
+			c->flow.out.rows = b->rows;
+			c->flow.npositions = b->rows;
+			c->flow.positions =
+				wbl_sdk_grow(c->flow.positions, b->rows * sizeof(int64_t));
+			memset(c->flow.positions, 0xff, b->rows * sizeof(int64_t));
+		}
+		without_row(&c->flow, bad);
+		wbl_rows_batch(&c->flow.out, c->table->to, c->table->names, b);
+	}
+}
+
+static int32_t pump(struct copy *c)
+{
+	const struct wbl_run_service *run = wbl_service(c->call, "wbl.run/1");
+	struct wbl_batch in = { .size = sizeof in }, out;
+	int32_t rc;
+
+	for (;;) {
+		rc = wbl_stop_asked(c->call);
+		if (rc)
+			return rc;
+		rc = c->ends.src->read(c->cursor, c->call, &in);
+		if (rc)
+			return rc == WBL_END ? WBL_OK : rc;
+		rc = data_flow_convert(&c->flow, &in, &out);
+		if (!rc && c->writer && out.rows)
+			rc = append(c, &out);
+		rc = rc ? rc : data_flow_sum(&c->flow, &out);
+		if (rc)
+			return rc;
+		WBL_FAULT(c->call, "batch_written");
+		wbl_progress_tell(c->call, c->table->to, c->flow.sum.count, 0, c->flow.bytes);
+		if (run)
+			run->throttle(c->call, in.rows, in.len);
+	}
+}
+
+static int32_t finish(struct copy *c)
+{
+	struct receipt_body body = {
+		.version = 1,
+		.sum = c->flow.sum,
+		.rejected = c->flow.rejected,
+		.bytes = c->flow.bytes,
+	};
+	struct wbl_receipt receipt = {
+		.size = sizeof receipt,
+		.epoch = c->work->epoch,
+		.attempt = c->work->attempt,
+		.key = c->work->key,
+		.body = { &body, sizeof body },
+	};
+	struct wbl_outcome outcome = { .size = sizeof outcome };
+	void *writer = c->writer;
+	int32_t rc = data_source_same(&c->ends);
+
+	if (rc)
+		return rc;
+	c->writer = NULL;
+	WBL_FAULT(c->call, "before_commit");
+	rc = c->ends.dst->commit(writer, c->call, &receipt, &outcome);
+	if (rc)
+		return rc;
+	WBL_FAULT(c->call, "committed");
+	return tell_totals(c, &body);
+}
+
+static int32_t say_rehearsed(struct copy *c)
+{
+	const struct wbl_run_service *run = wbl_service(c->call, "wbl.run/1");
+	char text[200];
+	struct receipt_body body = {
+		.sum = c->flow.sum, .rejected = c->flow.rejected, .bytes = c->flow.bytes
+	};
+	int32_t rc;
+
+	snprintf(text, sizeof text,
+		"%llu rows read and brought into the target's form, %llu rejected, none written",
+		(unsigned long long)c->flow.sum.count, (unsigned long long)c->flow.rejected);
+	rc = run ? run->rehearsed(c->call, 3, text) : WBL_OK;
+	return rc ? rc : tell_totals(c, &body);
+}
+
+int32_t data_copy_execute(struct wbl_call *call, const struct wbl_work *work)
+{
+	int rehearse = (work->flags & WBL_WORK_REHEARSE) != 0;
+	struct copy c = { .call = call, .work = work };
+	int32_t rc = open_table(
+		call, work, rehearse ? WBL_OPEN_READ : WBL_OPEN_WRITE, &c.ends, &c.map, &c.table);
+
+	if (rc)
+		return rc;
+	data_flow_init(&c.flow, call, c.table, 0);
+	rc = rehearse ? WBL_END : already_there(&c);
+	if (rc == WBL_END) {
+		rc = rehearse ? WBL_OK : data_source_same(&c.ends);
+		/* For rollback: that rows of ours may be in there is known before the first of them is. */
+		if (!rc && !rehearse)
+			rc = data_undo_put(call, "rows", "{}");
+		rc = rc < 0 ? rc : start(&c);
+		WBL_FAULT(call, "chunk_open");
+		rc = rc ? rc : pump(&c);
+		if (!rc)
+			rc = rehearse ? say_rehearsed(&c) : finish(&c);
+	}
+	if (c.writer)
+		c.ends.dst->abort(c.writer);
+	if (c.cursor)
+		c.ends.src->scan_end(c.cursor);
+	data_flow_clear(&c.flow);
+	data_map_clear(&c.map);
+	data_close(&c.ends);
+	return rc;
+}
+
+int32_t data_copy_rollback(struct wbl_call *call, const struct wbl_work *work)
+{
+	const struct wbl_undo_service *undo = wbl_service(call, "wbl.undo/1");
+	struct wbl_doc *doc = wbl_doc_parse(work->params, strlen(work->params), NULL);
+	const char *to = wbl_node_str(wbl_doc_root(doc), "to");
+	struct data_undo *list;
+	struct data_ends e;
+	size_t n;
+	int32_t rc = data_undo_list(call, &list, &n);
+
+	if (!rc && n && !list[0].reversed) {
+		rc = data_open(call, WBL_OPEN_WRITE, &e);
+		if (!rc) {
+			rc = data_change_named(&e, work, "raise_epoch", NULL, NULL);
+			WBL_FAULT(call, "epoch_raised");
+			rc = rc ? rc : data_change_named(&e, work, "empty_table", to, NULL);
+			WBL_FAULT(call, "table_emptied");
+			data_close(&e);
+		}
+		rc = rc ? rc : undo->done(call, list[0].id);
+	}
+	data_undo_free(list, n);
+	wbl_doc_free(doc);
+	return rc;
+}

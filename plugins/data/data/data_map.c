@@ -1,0 +1,469 @@
+/* data_map.c - which tables and columns go where: the options held against what both ends say of themselves.
+ * In: `tables`, the descriptions of source and target.  Out: struct data_map; every name in it exists, or the place in the options is
+ * told.  A new property of a column is read here, and used in data_row.c.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "data_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static void *own(struct data_map *m, void *p)
+{
+	m->owned = wbl_sdk_grow(m->owned, (m->nowned + 1) * sizeof *m->owned);
+	m->owned[m->nowned++] = p;
+	return p;
+}
+
+void data_map_clear(struct data_map *m)
+{
+	for (size_t i = 0; i < m->ntables; i++) {
+		for (size_t k = 0; k < m->tables[i].ncols; k++)
+			wbl_rows_clear(&m->tables[i].cols[k].constant);
+		free(m->tables[i].cols);
+		free(m->tables[i].key);
+		free(m->tables[i].scan);
+		free(m->tables[i].names);
+	}
+	for (size_t i = 0; i < m->nowned; i++)
+		free(m->owned[i]);
+	free(m->owned);
+	free(m->tables);
+	wbl_doc_free(m->source);
+	wbl_doc_free(m->target);
+	memset(m, 0, sizeof *m);
+}
+
+int32_t data_open(struct wbl_call *call, uint32_t target_flags, struct data_ends *e)
+{
+	int32_t rc;
+
+	*e = (struct data_ends){ .call = call, .peers = wbl_service(call, "wbl.peer/1") };
+	e->source.size = e->target.size = sizeof e->source;
+	if (!e->peers)
+		return wbl_error_report(
+			call, WBL_E_ABI, NULL, NULL, "the host opens no stores here");
+	rc = e->peers->open(call, "source", "wbl.store/1", WBL_OPEN_READ, &e->source);
+	if (rc)
+		return rc;
+	e->src = e->source.table;
+	rc = e->peers->open(call, "target", "wbl.store/1", target_flags, &e->target);
+	if (rc) {
+		data_close(e);
+		return rc;
+	}
+	e->dst = e->target.table;
+	if (!(target_flags & WBL_OPEN_WRITE) || (e->target.capabilities & WBL_CAN_WRITE))
+		return WBL_OK;
+	data_close(e);
+	return wbl_error_report(call, WBL_E_UNSUPPORTED, "target",
+		"Choose a store that can be written.", "this store cannot be written");
+}
+
+void data_close(struct data_ends *e)
+{
+	if (e->dst)
+		e->peers->close(e->call, &e->target);
+	if (e->src)
+		e->peers->close(e->call, &e->source);
+	e->src = e->dst = NULL;
+}
+
+const struct wbl_node *data_set(const struct wbl_doc *description, const char *name)
+{
+	const struct wbl_node *sets = wbl_node_at(wbl_doc_root(description), "sets");
+
+	for (const struct wbl_node *s = sets ? sets->child : NULL; s; s = s->next)
+		if (!strcasecmp(wbl_node_str(s, "name"), name))
+			return s;
+	return NULL;
+}
+
+static const struct wbl_node *column_of(const struct wbl_node *set, const char *name)
+{
+	const struct wbl_node *cols = wbl_node_at(set, "columns");
+
+	for (const struct wbl_node *c = cols ? cols->child : NULL; c; c = c->next)
+		if (!strcasecmp(wbl_node_str(c, "name"), name))
+			return c;
+	return NULL;
+}
+
+struct data_table *data_map_find(struct data_map *m, const char *to)
+{
+	for (size_t i = 0; to && i < m->ntables; i++)
+		if (!strcmp(m->tables[i].to, to))
+			return &m->tables[i];
+	return NULL;
+}
+
+static int32_t wrong(struct data_ends *e, const char *path, const char *what, const char *name)
+{
+	return wbl_error_report(e->call, WBL_E_PARAM, path,
+		"Compare the mapping with the tables and columns of the source.", "%s \"%s\"", what,
+		name);
+}
+
+static struct data_column *add_column(struct data_table *t)
+{
+	struct data_column *c;
+
+	t->cols = wbl_sdk_grow(t->cols, (t->ncols + 1) * sizeof *t->cols);
+	c = &t->cols[t->ncols++];
+	memset(c, 0, sizeof *c);
+	return c;
+}
+
+/* As the source has it. A value keeps the class that it is stored with when both ends speak one dialect. */
+static void take_column(struct data_map *m, struct data_table *t, const struct wbl_node *src)
+{
+	struct data_column *c = add_column(t);
+	const char *type = wbl_node_str(src, "type");
+
+	c->name = c->from = wbl_node_str(src, "name");
+	c->type = m->same_dialect ? WBL_TYPE_ANY : wbl_type_by_name(type ? type : "any");
+	c->not_null = wbl_node_bool(src, "not_null", 0);
+	if (m->same_dialect) {
+		c->declared = wbl_node_str(src, "declared");
+		c->fallback = wbl_node_str(src, "default");
+	}
+}
+
+static int32_t constant(
+	struct data_ends *e, struct data_column *c, const char *value, const char *path)
+{
+	struct wbl_rows text = { 0 };
+	struct wbl_bytes cells;
+	struct wbl_cell cell;
+	const char *why = "";
+	int bad;
+
+	wbl_row_begin(&text, WBL_ROW_PUT);
+	wbl_cell_text(&text, value, strlen(value));
+	cells = wbl_row_end(&text);
+	wbl_cell_next(&cells, &cell);
+	bad = wbl_cell_cast(&c->constant, &cell, c->type, &why);
+	wbl_rows_clear(&text);
+	return bad ? wrong(e, path, why, value) : WBL_OK;
+}
+
+static int32_t type_of(struct data_ends *e, struct data_map *m, struct data_column *c,
+	const struct wbl_node *spec, const struct wbl_node *src, const char *path)
+{
+	const char *type = wbl_node_str(spec, "type");
+
+	/* "any" is every parameter's default and means: as the source says. */
+	if ((!type || !strcmp(type, "any")) && src && !m->same_dialect)
+		type = wbl_node_str(src, "type");
+	c->type = wbl_type_by_name(type ? type : "any");
+	if (c->type < 0)
+		return wrong(e, path, "there is no type", type);
+	if (c->type == WBL_TYPE_ANY && src && m->same_dialect)
+		c->declared = wbl_node_str(src, "declared");
+	return WBL_OK;
+}
+
+static int32_t map_column(struct data_ends *e, struct data_map *m, struct data_table *t,
+	const struct wbl_node *spec, const char *path)
+{
+	struct data_column *c = add_column(t);
+	const char *value = wbl_node_str(spec, "value");
+	const struct wbl_node *src = NULL;
+	int32_t rc;
+
+	c->name = wbl_node_str(spec, "name");
+	c->from = wbl_node_str(spec, "from");
+	c->expr = wbl_node_str(spec, "expr");
+	c->null_if = wbl_node_str(spec, "null_if");
+	c->trim = wbl_node_bool(spec, "trim", 0);
+	c->not_null = wbl_node_bool(spec, "not_null", 0);
+	if (!c->name)
+		return wrong(e, path, "a column without a", "name");
+	if ((c->from != NULL) + (c->expr != NULL) + (value != NULL) > 1)
+		return wrong(e, path, "only one of from, expr and value for column", c->name);
+	if (!c->from && !c->expr && !value)
+		c->from = c->name;
+	if (c->from && !(src = column_of(t->source, c->from)))
+		return wrong(e, path, "the source has no column", c->from);
+	if (c->expr && !(e->source.capabilities & WBL_CAN_SQL))
+		return wrong(e, path, "the source evaluates no expressions:", c->expr);
+	for (size_t i = 0; i + 1 < t->ncols; i++)
+		if (!strcasecmp(t->cols[i].name, c->name))
+			return wrong(e, path, "two columns of the target are called", c->name);
+	rc = type_of(e, m, c, spec, src, path);
+	return rc || !value ? rc : constant(e, c, value, path);
+}
+
+static int32_t columns(struct data_ends *e, struct data_map *m, struct data_table *t,
+	const struct wbl_node *spec, const char *path)
+{
+	const struct wbl_node *list = wbl_node_at(spec, "columns"),
+			      *src = wbl_node_at(t->source, "columns");
+	struct wbl_out at = { 0 };
+	int32_t rc = WBL_OK;
+	int n = 0;
+
+	if (!list || !list->count) {
+		for (const struct wbl_node *c = src ? src->child : NULL; c; c = c->next)
+			if (!wbl_node_bool(c, "generated", 0))
+				take_column(m, t, c);
+		if (m->same_dialect && !strcmp(t->from, t->to) && !wbl_node_at(spec, "key.0"))
+			t->definition = wbl_node_str(t->source, "definition");
+		return WBL_OK;
+	}
+	for (const struct wbl_node *c = list->child; !rc && c; c = c->next) {
+		wbl_out_reset(&at);
+		wbl_out_fmt(&at, "%s.columns.%d", path, n++);
+		rc = map_column(e, m, t, c, at.s);
+	}
+	wbl_out_clear(&at);
+	return rc;
+}
+
+static int32_t key(
+	struct data_ends *e, struct data_table *t, const struct wbl_node *spec, const char *path)
+{
+	const struct wbl_node *list = wbl_node_at(spec, "key"),
+			      *cols = wbl_node_at(spec, "columns");
+
+	if ((!list || !list->count) && (!cols || !cols->count))
+		list = wbl_node_at(t->source, "key");
+	t->key = wbl_sdk_alloc((list ? list->count + 1 : 1) * sizeof *t->key);
+	for (const struct wbl_node *k = list ? list->child : NULL; k; k = k->next) {
+		size_t i = 0;
+
+		while (i < t->ncols && strcasecmp(t->cols[i].name, k->text.s) != 0)
+			i++;
+		if (i == t->ncols)
+			return wrong(
+				e, path, "the key names a column that is not mapped:", k->text.s);
+		/* SQLite lets NULL into a primary key that is no rowid; a key of a migration finds its row. */
+		if (!t->definition)
+			t->cols[i].not_null = 1;
+		t->key[t->nkey++] = i;
+	}
+	return WBL_OK;
+}
+
+static void ask_for(struct data_map *m, struct data_table *t)
+{
+	t->scan = wbl_sdk_alloc((t->ncols + 2) * sizeof *t->scan);
+	t->names = wbl_sdk_alloc((t->ncols + 1) * sizeof *t->names);
+	t->position = -1;
+	t->straight = 1;
+	for (size_t i = 0; i < t->ncols; i++) {
+		struct data_column *c = &t->cols[i];
+
+		t->names[i] = c->name;
+		c->at = c->constant.len ? -1 : (int)t->nscan;
+		if (c->constant.len || c->type != WBL_TYPE_ANY || c->trim || c->null_if ||
+			(c->not_null && !t->definition))
+			t->straight = 0;
+		if (c->expr) {
+			struct wbl_out text = { 0 };
+
+			wbl_out_fmt(&text, "=%s", c->expr);
+			t->scan[t->nscan++] = own(m, text.s);
+		} else if (c->at >= 0) {
+			t->scan[t->nscan++] = c->from;
+		}
+	}
+	if (!t->straight) {
+		t->position = (int)t->nscan;
+		t->scan[t->nscan++] = "#position";
+	}
+}
+
+static int32_t map_table(
+	struct data_ends *e, struct data_map *m, const struct wbl_node *spec, const char *path)
+{
+	struct data_table *t;
+	const char *from = wbl_node_str(spec, "from"), *to = wbl_node_str(spec, "to");
+	int32_t rc;
+
+	if (!from)
+		from = wbl_node_str(wbl_doc_root(m->source), "sets.0.name");
+	if (!from)
+		return wrong(e, path, "the source has no", "table");
+	to = to ? to : from;
+	if (data_map_find(m, to))
+		return wrong(e, path, "two tables go to", to);
+	m->tables = wbl_sdk_grow(m->tables, (m->ntables + 1) * sizeof *m->tables);
+	t = &m->tables[m->ntables++];
+	memset(t, 0, sizeof *t);
+	t->to = to;
+	t->source = data_set(m->source, from);
+	if (!t->source)
+		return wrong(e, path, "the source has no table", from);
+	t->from = wbl_node_str(t->source, "name");
+	t->target = data_set(m->target, to);
+	t->autoincrement = wbl_node_bool(t->source, "autoincrement", 0);
+	t->where = wbl_node_str(spec, "where");
+	if (t->where && *t->where && !(e->source.capabilities & WBL_CAN_SQL))
+		return wrong(e, path, "the source knows no filter:", t->where);
+	t->indexes = wbl_node_at(spec, "indexes");
+	if ((!t->indexes || !t->indexes->count) && !wbl_node_at(spec, "columns.0") &&
+		m->same_dialect && !strcmp(t->from, t->to))
+		t->indexes = wbl_node_at(t->source, "indexes");
+	rc = columns(e, m, t, spec, path);
+	rc = rc ? rc : key(e, t, spec, path);
+	if (!rc)
+		ask_for(m, t);
+	return rc;
+}
+
+static int32_t map_all(struct data_ends *e, struct data_map *m)
+{
+	const struct wbl_node *sets = wbl_node_at(wbl_doc_root(m->source), "sets");
+	struct wbl_out spec = { 0 };
+	int32_t rc = WBL_OK;
+
+	m->whole = 1;
+	for (const struct wbl_node *s = sets ? sets->child : NULL; !rc && s; s = s->next) {
+		struct wbl_doc *doc;
+
+		if (!strcmp(wbl_node_str(s, "kind"), "virtual"))
+			continue;
+		wbl_out_reset(&spec);
+		wbl_out_open(&spec, NULL, '{');
+		wbl_out_text(&spec, "from", wbl_node_str(s, "name"));
+		wbl_out_close(&spec, '}');
+		doc = wbl_doc_parse(spec.s, spec.len, NULL);
+		rc = map_table(e, m, wbl_doc_root(doc), "tables");
+		/* What the table took from this small document is the name, which the description has too. */
+		if (!rc)
+			m->tables[m->ntables - 1].to = m->tables[m->ntables - 1].from;
+		wbl_doc_free(doc);
+	}
+	wbl_out_clear(&spec);
+	return rc;
+}
+
+static int32_t describe(
+	struct data_ends *e, const struct wbl_store *store, void *self, struct wbl_doc **ret)
+{
+	const char *json = NULL, *why = "";
+	int32_t rc = store->describe(self, e->call, NULL, &json);
+
+	if (rc)
+		return rc;
+	*ret = wbl_doc_parse(json, strlen(json), &why);
+	if (*ret)
+		return WBL_OK;
+	return wbl_error_report(e->call, WBL_E_ABI, store->name, NULL,
+		"the store's description cannot be read: %s", why);
+}
+
+static int32_t look(struct data_ends *e, struct data_map *m)
+{
+	const struct wbl_node *s, *t;
+	int32_t rc = describe(e, e->src, e->source.self, &m->source);
+
+	rc = rc ? rc : describe(e, e->dst, e->target.self, &m->target);
+	if (rc)
+		return rc;
+	s = wbl_doc_root(m->source);
+	t = wbl_doc_root(m->target);
+	m->same_dialect = !strcmp(wbl_node_str(s, "dialect"), wbl_node_str(t, "dialect"));
+	if (!wbl_node_bool(s, "exists", 0))
+		return wbl_error_report(e->call, WBL_E_UNAVAILABLE,
+			wbl_node_str(s, "claims.0.name"), "Check the path of the source.",
+			"the source does not exist");
+	if (!strcmp(wbl_node_str(s, "claims.0.name"), wbl_node_str(t, "claims.0.name")))
+		return wbl_error_report(e->call, WBL_E_PARAM, wbl_node_str(s, "claims.0.name"),
+			"Give the target another place.", "source and target are the same");
+	return WBL_OK;
+}
+
+int32_t data_map_build(struct data_ends *e, struct data_map *m)
+{
+	const struct wbl_node *tables = wbl_param_json(e->call, "tables");
+	struct wbl_out path = { 0 };
+	int32_t rc;
+	int n = 0;
+
+	memset(m, 0, sizeof *m);
+	rc = look(e, m);
+	if (!rc && (!tables || !tables->count))
+		rc = map_all(e, m);
+	for (const struct wbl_node *t = tables ? tables->child : NULL; !rc && t; t = t->next) {
+		wbl_out_reset(&path);
+		wbl_out_fmt(&path, "tables.%d", n++);
+		rc = map_table(e, m, t, path.s);
+	}
+	wbl_out_clear(&path);
+	if (!rc && !m->ntables)
+		rc = wbl_error_report(e->call, WBL_E_PARAM, "tables", "Check the source.",
+			"the source has no table to copy");
+	if (rc)
+		data_map_clear(m);
+	return rc;
+}
+
+void data_table_json(
+	const struct data_table *t, int same_dialect, const char *origin, struct wbl_out *o)
+{
+	wbl_out_open(o, NULL, '{');
+	wbl_out_open(o, "create_table", '{');
+	wbl_out_text(o, "name", t->to);
+	wbl_out_text(o, "origin", origin);
+	if (t->definition) {
+		wbl_out_text(o, "definition", t->definition);
+	} else {
+		wbl_out_open(o, "columns", '[');
+		for (size_t i = 0; i < t->ncols; i++) {
+			wbl_out_open(o, NULL, '{');
+			wbl_out_text(o, "name", t->cols[i].name);
+			wbl_out_text(o, "type", wbl_type_name(t->cols[i].type));
+			if (same_dialect && t->cols[i].declared)
+				wbl_out_text(o, "declared", t->cols[i].declared);
+			if (same_dialect && t->cols[i].fallback)
+				wbl_out_text(o, "default", t->cols[i].fallback);
+			wbl_out_bool(o, "not_null", t->cols[i].not_null);
+			wbl_out_close(o, '}');
+		}
+		wbl_out_close(o, ']');
+		wbl_out_open(o, "key", '[');
+		for (size_t i = 0; i < t->nkey; i++)
+			wbl_out_text(o, NULL, t->cols[t->key[i]].name);
+		wbl_out_close(o, ']');
+	}
+	wbl_out_close(o, '}');
+	wbl_out_close(o, '}');
+}
+
+int32_t data_identity(struct data_ends *e, struct wbl_out *ret)
+{
+	const char *json, *id;
+	struct wbl_doc *doc;
+	int32_t rc = e->src->describe(e->source.self, e->call, NULL, &json);
+
+	if (rc)
+		return rc;
+	doc = wbl_doc_parse(json, strlen(json), NULL);
+	id = wbl_node_str(wbl_doc_root(doc), "identity");
+	wbl_out_reset(ret);
+	wbl_out_fmt(ret, "%s", id ? id : "");
+	wbl_doc_free(doc);
+	return WBL_OK;
+}
+
+int32_t data_source_same(struct data_ends *e)
+{
+	const struct wbl_run_service *run = wbl_service(e->call, "wbl.run/1");
+	struct wbl_bytes seen = { 0 };
+	struct wbl_out now = { 0 };
+	uint64_t generation;
+	int32_t rc = run ? run->input(e->call, "schema", "source", &seen, &generation) : WBL_END;
+
+	if (rc)
+		return rc == WBL_END ? WBL_OK : rc;
+	rc = data_identity(e, &now);
+	if (!rc && (now.len != seen.len || memcmp(now.s, seen.data, seen.len) != 0))
+		rc = wbl_error_report(e->call, WBL_E_STALE, "source",
+			"Stop what writes to the source for the time of the copy, then start "
+			"again.",
+			"the source has changed since the copy began");
+	wbl_out_clear(&now);
+	return rc;
+}

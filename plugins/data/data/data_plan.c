@@ -1,0 +1,393 @@
+/* data_plan.c - the steps of a copy, and what the plan relies on.
+ * In: the mapping and both ends.  Out: schema -> copy of each table -> indexes -> verify -> tidy; observations, claims, estimates,
+ * risks, and what will not be migrated.  Read-only and deterministic.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "data_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct plan {
+	struct wbl_call *call;
+	struct data_ends ends;
+	struct data_map map;
+	struct wbl_claim source, target;
+	const struct wbl_claim *claims[3];
+	struct wbl_limits limits;
+	char **ids; /* of the copies */
+	uint64_t *rows;
+};
+
+static void claim_of(const struct wbl_doc *d, int32_t mode, struct wbl_claim *ret)
+{
+	const struct wbl_node *n = wbl_node_at(wbl_doc_root(d), "claims.0");
+
+	*ret = (struct wbl_claim){ .size = sizeof *ret,
+		.mode = mode,
+		.kind = wbl_node_str(n, "kind"),
+		.name = wbl_node_str(n, "name") };
+}
+
+static int32_t observe_source(struct plan *p)
+{
+	const struct wbl_node *s = wbl_doc_root(p->map.source);
+	const char *digest = wbl_node_str(s, "schema_digest"),
+		   *identity = wbl_node_str(s, "identity");
+	int32_t rc = WBL_OK;
+
+	if (digest)
+		rc = wbl_plan_observe(p->call, WBL_RULE_EQUAL, 0, "source.schema", digest,
+			"tables, columns, indexes and views of the source");
+	if (!rc && identity)
+		rc = wbl_plan_observe(p->call, digest ? WBL_RULE_ADVISORY : WBL_RULE_EQUAL, 0,
+			"source.identity", identity,
+			digest ? "has the source been written since?"
+			       : "size, time and content of the file");
+	return rc;
+}
+
+static int32_t observe_target(struct plan *p)
+{
+	const struct wbl_node *t = wbl_doc_root(p->map.target);
+	const char *digest = wbl_node_str(t, "schema_digest");
+	int exists = wbl_node_bool(t, "exists", 0);
+
+	return wbl_plan_observe(p->call, WBL_RULE_EQUAL, 0, "target.schema",
+		!exists  ? "absent"
+		: digest ? digest
+			 : "present",
+		"tables, columns, indexes and views of the target");
+}
+
+static int32_t count_table(struct plan *p, size_t i)
+{
+	struct data_table *t = &p->map.tables[i];
+	struct wbl_scan all = { .size = sizeof all, .range = WBL_RANGE_ALL, .set = t->from };
+	struct wbl_totals n = { .size = sizeof n };
+	struct wbl_out key = { 0 };
+	char value[24];
+	int64_t tolerance = wbl_param_int(p->call, "row_tolerance", 10);
+	int32_t rc = p->ends.src->count(p->ends.source.self, p->call, &all, 0, &n);
+
+	if (rc)
+		return rc;
+	p->rows[i] = n.items;
+	snprintf(value, sizeof value, "%llu", (unsigned long long)n.items);
+	wbl_out_fmt(&key, "source.rows:%s", t->from);
+	rc = wbl_plan_observe(p->call, WBL_RULE_WITHIN, tolerance, key.s, value, "rows, estimated");
+	wbl_out_clear(&key);
+	return rc;
+}
+
+static int32_t check_pair(struct plan *p, struct data_table *t)
+{
+	struct wbl_scan all = { .size = sizeof all, .range = WBL_RANGE_ALL, .set = t->to };
+	struct wbl_totals n = { .size = sizeof n };
+	const struct wbl_node *o = wbl_node_at(wbl_doc_root(p->map.target), "others.0");
+	struct wbl_text existing = wbl_param_text(p->call, "existing");
+	int32_t rc;
+
+	if (!t->target)
+		return WBL_OK;
+	if (strcmp(existing.s, "empty") != 0)
+		return wbl_error_report(p->call, WBL_E_PARAM, t->to,
+			"Name another table, or allow an empty one by `existing = \"empty\"`.",
+			"the target has a table \"%s\" already", t->to);
+	rc = p->ends.dst->count(p->ends.target.self, p->call, &all, 1, &n);
+	if (rc)
+		return rc;
+	if (n.items)
+		return wbl_error_report(p->call, WBL_E_PARAM, t->to,
+			"Empty the table, or name another one.",
+			"table \"%s\" of the target holds %llu rows; only absent or empty ones are "
+			"filled",
+			t->to, (unsigned long long)n.items);
+	for (; o; o = o->next)
+		if (!strcmp(wbl_node_str(o, "kind"), "trigger") &&
+			!strcasecmp(wbl_node_str(o, "set"), t->to))
+			return wbl_error_report(p->call, WBL_E_PARAM, t->to,
+				"Drop the trigger for the time of the copy.",
+				"trigger \"%s\" would run for every row that is copied",
+				wbl_node_str(o, "name"));
+	for (size_t i = 0; i < t->ncols; i++) {
+		const struct wbl_node *c = wbl_node_at(t->target, "columns.0");
+
+		while (c && strcasecmp(wbl_node_str(c, "name"), t->cols[i].name) != 0)
+			c = c->next;
+		if (!c)
+			return wbl_error_report(p->call, WBL_E_PARAM, t->to,
+				"Mend the mapping or the table.",
+				"table \"%s\" of the target has no column \"%s\"", t->to,
+				t->cols[i].name);
+	}
+	return WBL_OK;
+}
+
+/* ---- what stays behind ---- */
+
+static int mapped_from(const struct data_map *m, const char *set)
+{
+	for (size_t i = 0; i < m->ntables; i++)
+		if (!strcasecmp(m->tables[i].from, set))
+			return 1;
+	return 0;
+}
+
+static int32_t omit_columns(struct plan *p, const struct data_table *t)
+{
+	const struct wbl_node *c = wbl_node_at(t->source, "columns.0");
+	struct wbl_out what = { 0 };
+	int32_t rc = WBL_OK;
+
+	for (; !rc && c; c = c->next) {
+		const char *name = wbl_node_str(c, "name");
+		size_t i = 0;
+
+		while (i < t->ncols && !(t->cols[i].from && !strcasecmp(t->cols[i].from, name)))
+			i++;
+		if (i < t->ncols || wbl_node_bool(c, "generated", 0))
+			continue;
+		wbl_out_reset(&what);
+		wbl_out_fmt(&what, "column %s.%s", t->from, name);
+		rc = wbl_plan_omit(p->call, what.s, 1, "no column of the mapping takes it by name");
+	}
+	if (!rc && t->where && *t->where) {
+		wbl_out_reset(&what);
+		wbl_out_fmt(&what, "rows of %s", t->from);
+		rc = wbl_plan_omit(p->call, what.s, 0, "those that `where` does not choose");
+	}
+	wbl_out_clear(&what);
+	return rc;
+}
+
+static int32_t omit_rest(struct plan *p)
+{
+	const struct wbl_node *s = wbl_node_at(wbl_doc_root(p->map.source), "sets.0");
+	const struct wbl_node *o = wbl_node_at(wbl_doc_root(p->map.source), "others.0");
+	struct wbl_out what = { 0 };
+	int32_t rc = WBL_OK;
+
+	for (; !rc && s; s = s->next) {
+		if (mapped_from(&p->map, wbl_node_str(s, "name")))
+			continue;
+		wbl_out_reset(&what);
+		wbl_out_fmt(&what, "table %s", wbl_node_str(s, "name"));
+		rc = wbl_plan_omit(p->call, what.s, 1,
+			!strcmp(wbl_node_str(s, "kind"), "virtual")
+				? "a virtual table has no rows of its own"
+				: "the mapping does not name it");
+	}
+	for (; !rc && o && !(p->map.whole && p->map.same_dialect); o = o->next) {
+		wbl_out_reset(&what);
+		wbl_out_fmt(&what, "%s %s", wbl_node_str(o, "kind"), wbl_node_str(o, "name"));
+		rc = wbl_plan_omit(p->call, what.s, 1,
+			"only a copy of the whole database takes views and triggers");
+	}
+	for (size_t i = 0; !rc && i < p->map.ntables; i++) {
+		rc = omit_columns(p, &p->map.tables[i]);
+		if (!rc && p->map.tables[i].autoincrement) {
+			wbl_out_reset(&what);
+			wbl_out_fmt(&what, "AUTOINCREMENT counter of %s", p->map.tables[i].from);
+			rc = wbl_plan_omit(p->call, what.s, 1,
+				"it goes on from the greatest key that was copied");
+		}
+	}
+	wbl_out_clear(&what);
+	return rc;
+}
+
+/* ---- steps ---- */
+
+static void schema_params(struct plan *p, struct wbl_out *o)
+{
+	const struct wbl_node *t = wbl_doc_root(p->map.target);
+
+	wbl_out_open(o, NULL, '{');
+	wbl_out_bool(o, "store", !wbl_node_bool(t, "exists", 0));
+	wbl_out_text(o, "before", wbl_node_str(t, "schema_digest"));
+	wbl_out_open(o, "create", '[');
+	for (size_t i = 0; i < p->map.ntables; i++)
+		if (!p->map.tables[i].target)
+			wbl_out_text(o, NULL, p->map.tables[i].to);
+	wbl_out_close(o, ']');
+	wbl_out_close(o, '}');
+}
+
+static int32_t plan_schema(struct plan *p)
+{
+	struct wbl_out params = { 0 };
+	struct wbl_step s = {
+		.size = sizeof s,
+		.id = "schema",
+		.op = "schema",
+		.title = "Make the target's tables",
+		.kind = WBL_KIND_PREPARATION,
+		.inverse = WBL_INVERSE_ROLLBACK,
+		.claims = p->claims,
+	};
+	int32_t rc;
+
+	schema_params(p, &params);
+	s.params = params.s;
+	rc = wbl_plan_step(p->call, &s);
+	wbl_out_clear(&params);
+	return rc;
+}
+
+static void estimate(struct plan *p, size_t i, struct wbl_estimate *e)
+{
+	const struct wbl_node *bytes = wbl_node_at(p->map.tables[i].source, "bytes");
+
+	*e = (struct wbl_estimate){
+		.size = sizeof *e,
+		.items = p->rows[i],
+		.bytes = (uint64_t)wbl_node_int(bytes, "", 0),
+		.p50_ns = 50000000 + (int64_t)p->rows[i] * 2000,
+		.p90_ns = 200000000 + (int64_t)p->rows[i] * 6000,
+		.basis = "assumed: 500,000 rows a second with verification; rows by the source's "
+			 "own estimate",
+	};
+}
+
+static int32_t plan_copy(struct plan *p, size_t i)
+{
+	static const char *const after[] = { "schema", NULL };
+	struct data_table *t = &p->map.tables[i];
+	struct wbl_risk view = {
+		.size = sizeof view,
+		.level = 2,
+		.why = "chunks read the source one after the other, and no view of it is shared "
+		       "between them",
+		.mitigation =
+			"stop what writes to the source; a change is noticed and stops the copy",
+	};
+	const struct wbl_risk *risks[] = { &view, NULL };
+	struct wbl_estimate est;
+	struct wbl_out params = { 0 }, title = { 0 };
+	struct wbl_step s = {
+		.size = sizeof s,
+		.flags = WBL_STEP_PARTITIONED,
+		.id = p->ids[i],
+		.op = "copy",
+		.kind = WBL_KIND_MIGRATION,
+		.inverse = WBL_INVERSE_ROLLBACK,
+		.after = after,
+		.claims = p->claims,
+		.estimate = &est,
+		.limits = &p->limits,
+	};
+	int32_t rc;
+
+	if (!(p->ends.source.capabilities & WBL_CAN_SNAPSHOT))
+		s.risks = risks;
+	estimate(p, i, &est);
+	wbl_out_open(&params, NULL, '{');
+	wbl_out_text(&params, "to", t->to);
+	wbl_out_close(&params, '}');
+	wbl_out_fmt(&title, "Copy %s to table %s and verify it", t->from, t->to);
+	s.params = params.s;
+	s.title = title.s;
+	rc = wbl_plan_step(p->call, &s);
+	wbl_out_clear(&params);
+	wbl_out_clear(&title);
+	return rc;
+}
+
+static int has_indexes(const struct data_map *m)
+{
+	for (size_t i = 0; i < m->ntables; i++)
+		if (m->tables[i].indexes && m->tables[i].indexes->count)
+			return 1;
+	return m->whole && m->same_dialect && wbl_node_at(wbl_doc_root(m->source), "others.0");
+}
+
+static int32_t plan_rest(struct plan *p)
+{
+	static const char *const after_indexes[] = { "indexes", NULL }, *const after_verify[] = {
+		"verify", NULL
+	};
+	const char *const *after = (const char *const *)p->ids;
+	struct wbl_step s = {
+		.size = sizeof s,
+		.inverse = WBL_INVERSE_ROLLBACK,
+		.claims = p->claims,
+		.params = "{}",
+	};
+	int32_t rc = WBL_OK;
+
+	if (has_indexes(&p->map)) {
+		s.id = s.op = "indexes";
+		s.title = p->map.whole ? "Make indexes, views and triggers" : "Make indexes";
+		s.kind = WBL_KIND_MIGRATION;
+		s.after = after;
+		rc = wbl_plan_step(p->call, &s);
+		after = after_indexes;
+	}
+	s.id = s.op = "verify";
+	s.title = "Check references between the tables";
+	s.kind = WBL_KIND_VERIFICATION;
+	s.after = after;
+	rc = rc ? rc : wbl_plan_step(p->call, &s);
+	if (rc || !wbl_param_bool(p->call, "tidy", 1))
+		return rc;
+	s.id = s.op = "tidy";
+	s.title = "Take this run's receipts out of the target";
+	s.kind = WBL_KIND_CLEANUP;
+	s.after = after_verify;
+	return wbl_plan_step(p->call, &s);
+}
+
+static int32_t plan_all(struct plan *p)
+{
+	size_t n = p->map.ntables;
+	int32_t rc = observe_source(p);
+
+	p->ids = wbl_sdk_alloc((n + 1) * sizeof *p->ids);
+	p->rows = wbl_sdk_alloc(n * sizeof *p->rows);
+	claim_of(p->map.source, WBL_SHARED, &p->source);
+	claim_of(p->map.target, WBL_EXCLUSIVE, &p->target);
+	p->claims[0] = &p->source;
+	p->claims[1] = &p->target;
+	p->limits = (struct wbl_limits){
+		.size = sizeof p->limits,
+		.processes =
+			(uint32_t)wbl_node_int(wbl_doc_root(p->map.target), "limits.writers", 0),
+	};
+	rc = rc ? rc : observe_target(p);
+	for (size_t i = 0; !rc && i < n; i++) {
+		struct wbl_out id = { 0 };
+
+		wbl_out_fmt(&id, "copy:%s", p->map.tables[i].to);
+		p->ids[i] = id.s;
+		rc = check_pair(p, &p->map.tables[i]);
+		rc = rc ? rc : count_table(p, i);
+	}
+	rc = rc ? rc : plan_schema(p);
+	for (size_t i = 0; !rc && i < n; i++)
+		rc = plan_copy(p, i);
+	rc = rc ? rc : plan_rest(p);
+	rc = rc ? rc : omit_rest(p);
+	for (size_t i = 0; i < n; i++)
+		free(p->ids[i]);
+	free(p->ids);
+	free(p->rows);
+	return rc;
+}
+
+int32_t data_plan(void *self, struct wbl_call *call, const struct wbl_work *work)
+{
+	struct plan p = { .call = call };
+	int32_t rc = data_open(call, WBL_OPEN_READ, &p.ends);
+
+	(void)self, (void)work;
+	if (rc)
+		return rc;
+	rc = data_map_build(&p.ends, &p.map);
+	if (!rc)
+		rc = plan_all(&p);
+	data_map_clear(&p.map);
+	data_close(&p.ends);
+	return rc;
+}
