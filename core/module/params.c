@@ -66,13 +66,11 @@ static json_t *wrong(struct check *c, const char *path, const char *hint, const 
 	return NULL;
 }
 
-static json_t *wrong_type(struct check *c, const struct wbl_param *p, const char *path,
-	const json_t *given, const char *expected, const char *hint)
+static json_t *wrong_type(struct check *c, const char *path, const json_t *given,
+	const char *expected, const char *hint)
 {
 	char what[96];
 
-	if (p->secret && json_is_string(given))
-		return wrong(c, path, hint, "expected %s, found a text", expected);
 	return wrong(c, path, hint, "expected %s, found %s", expected, wbl_json_what(given, what));
 }
 
@@ -145,7 +143,7 @@ static json_t *check_string(
 	const char *s = json_string_value(given);
 
 	if (!s)
-		return wrong_type(c, p, path, given, "a text", "Put it in double quotes.");
+		return wrong_type(c, path, given, "a text", "Put it in double quotes.");
 	if (!within(c, p, path, (int64_t)characters(s), "the length") || !matches(c, p, path, s))
 		return NULL;
 	return json_string(s);
@@ -155,7 +153,7 @@ static json_t *check_int(
 	struct check *c, const struct wbl_param *p, const json_t *given, const char *path)
 {
 	if (!json_is_integer(given))
-		return wrong_type(c, p, path, given, "a whole number",
+		return wrong_type(c, path, given, "a whole number",
 			json_is_string(given) ? "Write it without quotes." : NULL);
 	if (!within(c, p, path, json_integer_value(given), "the number"))
 		return NULL;
@@ -168,7 +166,7 @@ static json_t *check_float(
 	double x = json_number_value(given);
 
 	if (!json_is_number(given))
-		return wrong_type(c, p, path, given, "a number",
+		return wrong_type(c, path, given, "a number",
 			json_is_string(given) ? "Write it without quotes." : NULL);
 	if (p->has_min && x < (double)p->min)
 		return wrong(c, path, "Give a larger one.",
@@ -193,7 +191,7 @@ static json_t *check_enum(
 	for (i = 0; p->values[i]; i++)
 		wbl_buf_addf(&list, "%s\"%s\"", i ? ", " : "", p->values[i]);
 	if (!s)
-		wrong_type(c, p, path, given, list.data, "Choose one of these texts.");
+		wrong_type(c, path, given, list.data, "Choose one of these texts.");
 	else
 		wrong(c, path, wbl_suggest(s, p->values, hint), "expected %s, found \"%.100s\"",
 			list.data, s);
@@ -211,7 +209,7 @@ static json_t *check_size(
 		    : json_is_integer(given) && json_integer_value(given) >= 0;
 
 	if (!ok || n > INT64_MAX)
-		return wrong_type(c, p, path, given, "a size", hint);
+		return wrong_type(c, path, given, "a size", hint);
 	return within(c, p, path, (int64_t)n, "the size") ? json_integer((json_int_t)n) : NULL;
 }
 
@@ -224,7 +222,7 @@ static json_t *check_duration(
 		    : json_is_integer(given) && ns >= 0 && !__builtin_mul_overflow(ns, SECOND, &ns);
 
 	if (!ok)
-		return wrong_type(c, p, path, given, "a duration",
+		return wrong_type(c, path, given, "a duration",
 			"Write seconds, or a text such as \"250ms\", \"90s\", \"2h\" or \"7d\".");
 	return within(c, p, path, ns, "the duration") ? json_integer(ns) : NULL;
 }
@@ -252,7 +250,7 @@ static json_t *check_path(
 	const char *s = json_string_value(given);
 
 	if (!s)
-		return wrong_type(c, p, path, given, "a path", "Put it in double quotes.");
+		return wrong_type(c, path, given, "a path", "Put it in double quotes.");
 	if (!*s)
 		return wrong(c, path, "Name a file or folder.", "the path is empty");
 	if (*s == '~')
@@ -273,9 +271,9 @@ static bool has_password(const char *s)
 	const char *authority = strstr(s, "://"), *at, *colon;
 	size_t n;
 
-	if (!authority)
+	if (!authority && !strncmp(s, "mailto:", 7))
 		return false;
-	authority += 3;
+	authority = authority ? authority + 3 : s; /* "user:password@host", its scheme forgotten */
 	n = strcspn(authority, "/?#");
 	at = memrchr(authority, '@', n);
 	colon = at ? memchr(authority, ':', (size_t)(at - authority)) : NULL;
@@ -290,7 +288,7 @@ static json_t *check_url(
 	size_t i;
 
 	if (!s)
-		return wrong_type(c, p, path, given, "a URL", "Put it in double quotes.");
+		return wrong_type(c, path, given, "a URL", "Put it in double quotes.");
 	if (has_password(s))
 		return wrong(c, path, "Take it out, and use the parameter for the secret.",
 			"the URL carries a password");
@@ -298,7 +296,7 @@ static json_t *check_url(
 		ch = (unsigned char)s[i] <= ' ' || s[i] == 0x7f ? ' ' : 0;
 	if (!has_scheme(s) || ch == ' ')
 		return wrong_type(
-			c, p, path, given, "a URL", "Write it whole: \"https://host/path\".");
+			c, path, given, "a URL", "Write it whole: \"https://host/path\".");
 	return matches(c, p, path, s) ? json_string(s) : NULL;
 }
 
@@ -317,11 +315,13 @@ static json_t *check_secret(
 	const json_t *inner =
 		json_object_size(given) == 1 ? json_object_get(given, "$secret") : NULL;
 	const char *s = json_string_value(inner ? inner : given), *dir = folder(c, path);
+	char what[96];
 	const char *hint = "Put the secret into a file that only you can read and write "
 			   "\"file:/path\", or \"env:NAME\".";
 
-	if (!s)
-		return wrong_type(c, p, path, given, "a reference to a secret", hint);
+	if (!s) /* a number may be the secret itself, written without quotes */
+		return wrong(c, path, hint, "expected a reference to a secret, found %s",
+			json_is_number(given) ? "a number" : wbl_json_what(given, what));
 	if (!strncmp(s, "env:", 4) && is_env_name(s + 4))
 		return json_pack("{s:s}", "$secret", s);
 	if (!strncmp(s, "file:", 5) && s[5] && (s[5] == '/' || dir)) {
@@ -345,8 +345,7 @@ static json_t *check_list(
 	json_t *ret, *m;
 
 	if (!json_is_array(given))
-		return wrong_type(
-			c, p, path, given, "a list", "Write ( ... ) around its elements.");
+		return wrong_type(c, path, given, "a list", "Write ( ... ) around its elements.");
 	if (!within(c, p, path, (int64_t)json_array_size(given), "the number of elements"))
 		return NULL;
 	ret = json_array();
@@ -372,7 +371,7 @@ static json_t *check_map(
 	json_t *ret, *m;
 
 	if (!json_is_object(given))
-		return wrong_type(c, p, path, given, "a group", "Write { name = value; ... }.");
+		return wrong_type(c, path, given, "a group", "Write { name = value; ... }.");
 	if (!within(c, p, path, (int64_t)json_object_size(given), "the number of settings"))
 		return NULL;
 	ret = json_object();
@@ -405,7 +404,7 @@ static json_t *check_group(
 	struct owner owner = { .what = "this group", .name = "" };
 
 	if (!json_is_object(given))
-		return wrong_type(c, p, path, given, "a group", "Write { name = value; ... }.");
+		return wrong_type(c, path, given, "a group", "Write { name = value; ... }.");
 	return check_params(c, p->params, p->nparams, given, path, &owner);
 }
 
@@ -427,7 +426,7 @@ static json_t *check_peer(
 	snprintf(hint, sizeof hint,
 		"Write { %s = \"NAME\"; ... }; whimbrel handler list shows the names.", key);
 	if (!json_is_object(given))
-		return wrong_type(c, p, path, given, "a group that names its kind", hint);
+		return wrong_type(c, path, given, "a group that names its kind", hint);
 	name = wbl_json_str(given, key);
 	if (!name)
 		return wrong(c, path, hint, "the setting \"%s\" is missing", key);
@@ -458,7 +457,7 @@ static json_t *check_value(
 	case WBL_PARAM_BOOL:
 		if (json_is_boolean(given))
 			return json_boolean(json_is_true(given));
-		return wrong_type(c, p, path, given, "true or false",
+		return wrong_type(c, path, given, "true or false",
 			json_is_string(given) ? "Write it without quotes." : NULL);
 	case WBL_PARAM_ENUM:
 		return check_enum(c, p, given, path);

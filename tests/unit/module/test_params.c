@@ -139,6 +139,8 @@ static void test_canonical(void **state)
 	expect("path = \"/x\"; room = 4096; wait = 90;", "{\"room\":4096,\"wait\":90000000000}");
 	expect("path = \"/x\"; site = \"http://u@h:80/?q=a:b@c\";",
 		"{\"site\":\"http://u@h:80/?q=a:b@c\"}");
+	expect("path = \"/x\"; site = \"mailto:ops@example.org\";",
+		"{\"site\":\"mailto:ops@example.org\"}");
 	expect("path = \"/x\"; key = \"file:k\"; token = \"env:TOKEN_1\";",
 		"{\"key\":{\"$secret\":\"file:/d/k\"},\"token\":{\"$secret\":\"env:TOKEN_1\"}}");
 	expect("path = \"/x\"; tables = ( { name = \"a\"; }, { name = \"b\"; keep = 1; } );",
@@ -213,6 +215,9 @@ static const struct {
 	{ "path = \"/x\"; site = \"example.org\";",
 		AT "site | expected a URL, found the text \"example.org\" | Write it whole: "
 		   "\"https://host/path\"." },
+	{ "path = \"/x\"; site = \"u:hunter2@h\";",
+		AT "site | the URL carries a password | Take it out, and use the parameter for the "
+		   "secret." },
 	{ "path = \"/x\"; site = \"redis://:pw@h/0\";",
 		AT "site | the URL carries a password | Take it out, and use the parameter for the "
 		   "secret." },
@@ -226,7 +231,7 @@ static const struct {
 		AT "key | a secret must not stand in the text itself; expected \"file:/path\" or "
 		   "\"env:NAME\" | " SECRET_HINT },
 	{ "path = \"/x\"; key = 5;",
-		AT "key | expected a reference to a secret, found the number 5 | " SECRET_HINT },
+		AT "key | expected a reference to a secret, found a number | " SECRET_HINT },
 	{ "path = \"/x\"; tables = \"a\";", AT "tables | expected a list, found the text \"a\" | "
 					       "Write ( ... ) around its elements." },
 	{ "path = \"/x\"; tables = ( );", AT "tables | the number of elements is 0, the smallest "
