@@ -42,9 +42,15 @@ const char *wbl_run_state_text(enum wbl_run_state s)
 	return run_states[s].text;
 }
 
-int wbl_run_state_exit(enum wbl_run_state s)
+int wbl_run_exit(const struct wbl_run *run)
 {
-	return run_states[s].exit;
+	bool mismatch = run->status == WBL_E_MISMATCH;
+
+	if (run->held && !run_states[run->state].rest)
+		return 8;
+	if (run->state == WBL_RUN_FAILED && mismatch)
+		return wbl_code_exit(WBL_E_MISMATCH);
+	return run_states[run->state].exit;
 }
 
 enum wbl_run_state wbl_run_state_parse(const char *name)
@@ -594,6 +600,18 @@ struct wbl_run *wbl_run_find(struct wbl_engine *e, const char *id)
 	if (wbl_run_at_rest(l.run))
 		l.run->held = false;
 	return l.run;
+}
+
+void wbl_run_plan_digest(struct wbl_run *run, char out[WBL_SHA256_HEX])
+{
+	char *text = NULL;
+	json_t *plan = wbl_plan_load(run->engine->state, run->plan_id, &text, NULL);
+
+	out[0] = '\0';
+	if (text)
+		wbl_sha256_hex(text, strlen(text), out);
+	json_decref(plan);
+	free(text);
 }
 
 void wbl_runs_free(struct wbl_engine *e)

@@ -102,7 +102,6 @@ struct wbl_run {
 	struct wbl_run *next, *next_touched;
 	char *id, *plan_id, *name, *actor;
 	json_t *plan;                    /* the document */
-	char plan_digest[WBL_SHA256_HEX];
 	bool rehearse;
 
 	/* folded */
@@ -142,7 +141,7 @@ struct wbl_run {
 
 const char *wbl_run_state_name(enum wbl_run_state s);
 enum wbl_run_state wbl_run_state_parse(const char *name);
-int wbl_run_state_exit(enum wbl_run_state s);
+int wbl_run_exit(const struct wbl_run *run);           /* the command's exit code for a run found at rest */
 const char *wbl_run_state_text(enum wbl_run_state s);
 const char *wbl_step_state_name(enum wbl_step_state s);
 enum wbl_step_state wbl_step_state_parse(const char *name);
@@ -156,6 +155,7 @@ void wbl_run_free(struct wbl_engine *e, struct wbl_run *run);
 int32_t wbl_runs_load(struct wbl_engine *e, struct wbl_error *err);
 void wbl_runs_free(struct wbl_engine *e);
 struct wbl_run *wbl_run_find(struct wbl_engine *e, const char *id);  /* loads finished ones too; NULL */
+void wbl_run_plan_digest(struct wbl_run *run, char out[WBL_SHA256_HEX]);
 struct wbl_run_step *wbl_run_step(struct wbl_run *run, const char *id);
 void wbl_sums_add(struct wbl_sums *sums, const struct wbl_sums *more);
 void wbl_sums_from_json(struct wbl_sums *sums, const json_t *totals);

@@ -1,0 +1,367 @@
+/* observe/report.c - what a run did, step by step, from its journal; and what to do when it went wrong.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/observe/summary.h"
+
+enum { DIFFERENCES_SHOWN = 100 };
+
+struct collecting {
+	struct wbl_run *run;
+	json_t *steps;               /* id -> object */
+	json_t *differences, *recovery, *artefacts, *findings;
+	int64_t undo, reversed, ndifferences;
+};
+
+static json_t *step_of(struct collecting *c, const char *id)
+{
+	json_t *s = json_object_get(c->steps, id);
+
+	if (!s) {
+		s = json_object();
+		json_object_set_new(c->steps, id, s);
+	}
+	return s;
+}
+
+static json_t *list_of(json_t *obj, const char *key)
+{
+	json_t *l = json_object_get(obj, key);
+
+	if (!l) {
+		l = json_array();
+		json_object_set_new(obj, key, l);
+	}
+	return l;
+}
+
+static json_t *body_of(const struct wbl_entry *e)
+{
+	return e->body.data ? wbl_json_parse(e->body.data, e->body.len, NULL, NULL) : NULL;
+}
+
+static void see_difference(struct collecting *c, const struct wbl_entry *e)
+{
+	uint32_t len;
+	json_t *d;
+
+	c->ndifferences++;
+	if (c->ndifferences > DIFFERENCES_SHOWN || !e->body.data || e->body.len < sizeof len)
+		return;
+	memcpy(&len, e->body.data, sizeof len);
+	if (len > e->body.len - sizeof len)
+		return;
+	d = wbl_json_parse((const char *)e->body.data + sizeof len, len, NULL, NULL);
+	if (!d)
+		return;
+	wbl_json_put(d, "step", e->step);
+	wbl_json_put(d, "kind", e->name);
+	json_array_append_new(c->differences, d);
+}
+
+static void see_result(struct collecting *c, const struct wbl_entry *e)
+{
+	json_t *s = step_of(c, e->step), *body = body_of(e), *d;
+	size_t i;
+
+	json_array_foreach(json_object_get(body, "diagnostics"), i, d) {
+		json_t *own = json_copy(d);
+
+		wbl_json_put(own, "call", e->name);
+		wbl_json_puti(own, "attempt", e->attempt);
+		json_array_append_new(list_of(s, "diagnostics"), own);
+	}
+	if (wbl_json_str(body, "output"))
+		json_object_set(s, "output", json_object_get(body, "output"));
+	json_decref(body);
+}
+
+static void see_note(struct collecting *c, const struct wbl_entry *e)
+{
+	char at[32];
+	json_t *n = json_object();
+
+	wbl_time_text(e->at, at);
+	wbl_json_put(n, "time", at);
+	wbl_json_put(n, "step", e->step);
+	wbl_json_put(n, "subject", e->name);
+	if (e->body.data) {
+		WBL_AUTOFREE char *text = wbl_strndup(e->body.data, e->body.len);
+
+		wbl_json_put(n, "text", text);
+	}
+	json_array_append_new(c->recovery, n);
+}
+
+static int32_t see(void *ctx, const struct wbl_entry *e)
+{
+	struct collecting *c = ctx;
+	json_t *body;
+
+	switch (e->kind) {
+	case WBL_KIND_STEP_RESULT:
+	case WBL_KIND_CHUNK_RESULT:
+		see_result(c, e);
+		break;
+	case WBL_KIND_RUN_NOTE:
+		see_note(c, e);
+		break;
+	case WBL_KIND_DIFFERENCE:
+		see_difference(c, e);
+		break;
+	case WBL_KIND_COVERED:
+		body = body_of(e);
+		if (body)
+			json_array_append_new(list_of(step_of(c, e->step), "covered"), body);
+		break;
+	case WBL_KIND_REHEARSED:
+		json_object_set_new(step_of(c, e->step), "rehearsed", json_pack("{s:i, s:s}", "level", e->status, "what", e->name));
+		break;
+	case WBL_KIND_ARTEFACT_SEAL:
+		body = body_of(e);
+		if (!body)
+			break;
+		wbl_json_put(body, "step", e->step);
+		wbl_json_put(body, "name", e->name);
+		json_array_append_new(c->artefacts, body);
+		break;
+	case WBL_KIND_FINDING:
+		body = body_of(e);
+		if (body)
+			json_array_append_new(c->findings, body);
+		break;
+	case WBL_KIND_UNDO_PUT:
+		c->undo++;
+		break;
+	case WBL_KIND_UNDO_DONE:
+		c->reversed++;
+		break;
+	default:
+		break;
+	}
+	return 0;
+}
+
+static void put_time(json_t *j, const char *key, int64_t ns)
+{
+	char at[32];
+
+	if (!ns)
+		return;
+	wbl_time_text(ns, at);
+	wbl_json_put(j, key, at);
+}
+
+static json_t *steps_json(struct collecting *c)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < c->run->nsteps; i++) {
+		const struct wbl_run_step *s = &c->run->steps[c->run->order[i]];
+		json_t *j = step_of(c, s->id);
+
+		if (s->is_compensation && s->state == WBL_STEP_PENDING)
+			continue;
+		wbl_json_put(j, "id", s->id);
+		wbl_json_put(j, "title", s->title ? s->title : s->own_id);
+		wbl_json_put(j, "state", wbl_step_state_name(s->state));
+		wbl_json_puti(j, "attempts", s->attempt);
+		wbl_json_puti(j, "pass", s->pass);
+		put_time(j, "started", s->began);
+		put_time(j, "ended", s->ended);
+		wbl_json_puti(j, "elapsed_ns", s->began && s->ended ? s->ended - s->began : 0);
+		json_object_set_new(j, "totals", wbl_sums_json(&s->sums));
+		wbl_json_puti(j, "differences", s->differences);
+		if (s->error)
+			json_object_set(j, "error", s->error);
+		json_array_append(list, j);
+	}
+	return list;
+}
+
+static char *outcome(const struct wbl_run *run)
+{
+	const char *text = wbl_json_str(run->error, "text"), *where = wbl_json_str(run->error, "where");
+
+	switch (run->state) {
+	case WBL_RUN_COMPLETED:
+		return wbl_strdup(run->rehearse ? "rehearsed from end to end; nothing was changed" :
+			"migrated, and every step verified");
+	case WBL_RUN_REVERSIBLE:
+		return wbl_strdup("migrated and verified; the way back is still open until it is finalized");
+	case WBL_RUN_ROLLED_BACK:
+	case WBL_RUN_CANCELLED:
+		return wbl_strf("%s%s%s%s%s", run->reason ? run->reason : "everything is as it was before",
+			text ? "; because: " : "", where && *where ? where : "", where && *where ? ": " : "", text ? text : "");
+	default:
+		return wbl_strf("%s%s%s%s%s", wbl_run_state_name(run->state), run->reason ? ": " : "", run->reason ? run->reason : "",
+			text ? ": " : "", text ? text : "");
+	}
+}
+
+static json_t *way_back(const struct wbl_run *run)
+{
+	const json_t *r = json_object_get(run->plan, "rollback"), *m, *s;
+	const char *point = wbl_json_str(r, "point_of_no_return");
+	struct wbl_buf how = { 0 };
+	bool possible = true;
+	json_t *j;
+	size_t i;
+
+	if (run->rehearse || run->state == WBL_RUN_ROLLED_BACK || run->state == WBL_RUN_CANCELLED) {
+		possible = false;
+		wbl_buf_adds(&how, "nothing is left to be taken back");
+	} else if (run->state == WBL_RUN_ROLLBACK_FAILED) {
+		wbl_buf_addf(&how, "the rollback stopped; by hand, in this order: ");
+		for (i = run->nsteps; i-- > 0;) {
+			s = run->steps[run->order[i]].def;
+			m = json_object_get(s, "title");
+			if (run->steps[run->order[i]].touched)
+				wbl_buf_addf(&how, "take back \"%s\" (%s); ", m ? json_string_value(m) : "", wbl_json_str(s, "id"));
+		}
+		wbl_buf_addf(&how, "or mend what is named above and type: whimbrel recover %s", run->id);
+	} else {
+		wbl_buf_addf(&how, "whimbrel rollback %s", run->id);
+		if (point)
+			wbl_buf_addf(&how, " (not past %s, the point of no return)", point);
+	}
+	j = json_pack("{s:b, s:s}", "possible", possible, "how", how.data);
+	wbl_buf_clear(&how);
+	return j;
+}
+
+json_t *wbl_run_report(struct wbl_run *run, struct wbl_error *err)
+{
+	struct collecting c = { run, json_object(), json_array(), json_array(), json_array(), json_array(), 0, 0, 0 };
+	struct wbl_query q = { .run = run->id };
+	WBL_AUTOFREE char *said = outcome(run);
+	char head[WBL_SHA256_HEX], digest[WBL_SHA256_HEX];
+	json_t *j = json_object();
+
+	if (wbl_journal_each(run->engine->state, &q, see, &c, err) < 0) {
+		json_decref(j);
+		j = NULL;
+	} else {
+		json_object_set_new(j, "run", wbl_run_summary(run, true));
+		json_object_set_new(j, "plan", json_pack("{s:s, s:O}", "id", run->plan_id, "change_digest",
+			json_object_get(run->plan, "change_digest")));
+		wbl_run_plan_digest(run, digest);
+		wbl_json_put(json_object_get(j, "plan"), "digest", digest);
+		json_object_set(j, "spec", json_object_get(run->plan, "spec"));
+		wbl_json_put(j, "outcome", said);
+		json_object_set_new(j, "steps", steps_json(&c));
+		json_object_set_new(j, "differences", json_pack("{s:I, s:O}", "total", (json_int_t)c.ndifferences, "shown", c.differences));
+		json_object_set(j, "omissions", json_object_get(run->plan, "omissions"));
+		json_object_set(j, "recovery", c.recovery);
+		json_object_set(j, "findings", c.findings);
+		json_object_set_new(j, "undo", json_pack("{s:I, s:I}", "records", (json_int_t)c.undo, "reversed", (json_int_t)c.reversed));
+		json_object_set(j, "artefacts", c.artefacts);
+		json_object_set_new(j, "rollback", way_back(run));
+		wbl_journal_head(run->engine->state, head);
+		json_object_set_new(j, "audit", json_pack("{s:s, s:I}", "head", head, "seq",
+			(json_int_t)wbl_journal_last(run->engine->state)));
+		json_object_set(j, "environment", json_object_get(run->plan, "environment"));
+		wbl_json_put(j, "actor", run->actor);
+	}
+	json_decref(c.steps);
+	json_decref(c.differences);
+	json_decref(c.recovery);
+	json_decref(c.artefacts);
+	json_decref(c.findings);
+	return j;
+}
+
+/* --- explain --- */
+
+static void cause(json_t *list, const char *text, const char *hint)
+{
+	json_t *c;
+
+	if (!text || !*text)
+		return;
+	c = json_object();
+	wbl_json_put(c, "text", text);
+	wbl_json_put(c, "hint", hint);
+	wbl_json_puti(c, "rank", (int64_t)json_array_size(list) + 1);
+	json_array_append_new(list, c);
+}
+
+static void next(json_t *list, char *text)
+{
+	json_array_append_new(list, json_string(text));
+	free(text);
+}
+
+static void add_next(json_t *list, const struct wbl_run *run)
+{
+	if (run->held && !wbl_run_at_rest(run)) {
+		next(list, wbl_strf("whimbrel recover %s", run->id));
+		next(list, wbl_strf("whimbrel recover %s --strategy rollback", run->id));
+		return;
+	}
+	switch (run->state) {
+	case WBL_RUN_FAILED:
+		next(list, wbl_strf("whimbrel report %s", run->id));
+		next(list, wbl_strf("whimbrel recover %s", run->id));
+		next(list, wbl_strf("whimbrel rollback %s", run->id));
+		break;
+	case WBL_RUN_ROLLBACK_FAILED:
+		next(list, wbl_strf("whimbrel report %s", run->id));
+		next(list, wbl_strf("whimbrel recover %s", run->id));
+		break;
+	case WBL_RUN_PAUSED:
+		next(list, wbl_strf("whimbrel resume %s", run->id));
+		break;
+	case WBL_RUN_REVERSIBLE:
+		next(list, wbl_strf("whimbrel finalize %s", run->id));
+		next(list, wbl_strf("whimbrel rollback %s", run->id));
+		break;
+	case WBL_RUN_COMPLETED:
+		next(list, wbl_strf("whimbrel verify %s", run->id));
+		break;
+	case WBL_RUN_ROLLED_BACK:
+	case WBL_RUN_CANCELLED:
+		next(list, wbl_strf("whimbrel plan %s", wbl_json_str(json_object_get(run->plan, "spec"), "name")));
+		break;
+	default:
+		next(list, wbl_strf("whimbrel status %s", run->id));
+	}
+}
+
+json_t *wbl_run_explain(struct wbl_run *run)
+{
+	json_t *causes = json_array(), *commands = json_array(), *w, *list = wbl_run_waiting_for(run), *j;
+	WBL_AUTOFREE char *said = outcome(run);
+	size_t i;
+
+	for (i = 0; i < run->nsteps; i++) {
+		const json_t *e = run->steps[i].error;
+		WBL_AUTOFREE char *text = NULL;
+
+		if (!e)
+			continue;
+		text = wbl_strf("%s: %s%s%s", run->steps[i].id, wbl_json_str(e, "where") ? wbl_json_str(e, "where") : "",
+			wbl_json_str(e, "where") ? ": " : "", wbl_json_str(e, "text") ? wbl_json_str(e, "text") : "");
+		cause(causes, text, wbl_json_str(e, "hint") ? wbl_json_str(e, "hint") : wbl_json_str(e, "actions"));
+	}
+	if (run->held && !wbl_run_at_rest(run))
+		cause(causes, "the engine ended while this run was under way",
+			"whimbrel recover asks the handlers what was done, and goes on or back.");
+	json_array_foreach(list, i, w) {
+		cause(causes, wbl_json_str(w, "text"), wbl_json_str(w, "next"));
+		json_array_append(commands, json_object_get(w, "next"));
+	}
+	add_next(commands, run);
+	j = json_object();
+	wbl_json_put(j, "run", run->id);
+	wbl_json_put(j, "state", wbl_run_state_name(run->state));
+	wbl_json_put(j, "headline", said);
+	json_object_set_new(j, "causes", causes);
+	json_object_set_new(j, "next", commands);
+	json_decref(list);
+	return j;
+}
