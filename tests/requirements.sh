@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.." || exit 1
 out=docs/requirements.md
 
 sources() {
-	{ git ls-files tests 2>/dev/null || find tests -type f; } | grep -Ev '^tests/(bin|out)/' |
+	{ git ls-files --cached --others --exclude-standard tests 2>/dev/null || find tests -type f; } | grep -Ev '^tests/(bin|out)/' |
 		grep -E '\.(c|bats|sh)$' | grep -v '^tests/requirements.sh$' | sort
 }
 
