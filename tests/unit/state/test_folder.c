@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -60,6 +61,7 @@ static pid_t hold_elsewhere(struct kit *k)
 	assert_int_equal(pipe(ready), 0);
 	pid = fork();
 	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the test fail first */
 		if (wbl_state_open(k->dir, 0, &s, NULL) || write(ready[1], "y", 1) != 1)
 			_exit(1);
 		for (;;)
