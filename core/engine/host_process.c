@@ -171,6 +171,7 @@ static void send_hello(struct wbl_host_process *h)
 	wbl_json_put(j, "engine", PACKAGE_VERSION);
 	wbl_json_puti(j, "epoch", h->instance->run ? h->instance->run->epoch : 0);
 	json_object_set_new(j, "throttle", throttle_json(h->instance));
+	json_object_set_new(j, "trust_any_owner", json_boolean(h->engine->options.trust_any_owner));
 	json_object_set_new(j, "fault", json_boolean(secure_getenv("WBL_TEST_FAULT") != NULL));
 	send_frame(h, WBL_WIRE_HELLO, 0, j, NULL, 0, -1);
 }
@@ -549,19 +550,23 @@ void wbl_host_reap(struct wbl_engine *e)
 	}
 }
 
-static void go_idle(struct wbl_host_process *h)
-{
-	h->state = IDLE;
-	h->next_idle = h->instance->idle;
-	h->instance->idle = h;
-	wbl_hosts_wake_waiting(h->engine);
-}
-
 static void end_host(struct wbl_host_process *h)
 {
 	h->state = ENDING;
 	shutdown(h->sock, SHUT_WR);
 	arm(h, EXIT_TIMEOUT);
+}
+
+static void go_idle(struct wbl_host_process *h)
+{
+	if (h->instance->freed) {
+		end_host(h);
+		return;
+	}
+	h->state = IDLE;
+	h->next_idle = h->instance->idle;
+	h->instance->idle = h;
+	wbl_hosts_wake_waiting(h->engine);
 }
 
 static void on_return(struct wbl_host_process *h, struct wbl_frame *f)
