@@ -32,16 +32,21 @@ flow_engine()
 	local pid
 	[ -e "$WHIMBREL_STATE/lock" ] || return 0
 	pid=$(tr -dc 0-9 <"$WHIMBREL_STATE/lock")
-	[ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && echo "$pid"
+	[ -n "$pid" ] && flow_lives "$pid" && echo "$pid"
 	return 0
+}
+
+# A zombie waits for its parent only: it does not live.
+flow_lives()
+{
+	[ -d "/proc/$1" ] && ! grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null
 }
 
 flow_gone()
 {
 	local i
 	for i in $(seq 500); do
-		# A zombie waits for its parent only.
-		[ -d "/proc/$1" ] && ! grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null || return 0
+		flow_lives "$1" || return 0
 		sleep 0.02
 	done
 	return 1
