@@ -279,6 +279,19 @@ static void decide_failure(struct wbl_run *run, const struct wbl_run_step *s)
 	}
 }
 
+/* Cancelled, or rolled back on request; nothing is under way but background steps. */
+static void go_back(struct wbl_run *run)
+{
+	if (run->cancelled && (!anything_done(run) || run->rehearse)) {
+		if (run->state == WBL_RUN_EXECUTING)
+			wbl_run_set_state(run, WBL_RUN_PAUSED, 0, "cancelled on request");
+		wbl_run_set_state(run, WBL_RUN_CANCELLED, WBL_E_CANCELLED, "cancelled before anything was changed");
+	} else {
+		begin_rollback(run, run->cancelled ? WBL_E_CANCELLED : 0,
+			run->cancelled ? "cancelled on request" : "rolled back on request", NULL);
+	}
+}
+
 /* True when the run is being stopped: nothing else is to be begun. */
 static bool stop_if_wanted(struct wbl_run *run)
 {
@@ -293,12 +306,8 @@ static bool stop_if_wanted(struct wbl_run *run)
 		decide_failure(run, s);
 	else if (!leave)
 		wbl_run_set_state(run, WBL_RUN_PAUSED, 0, "paused on request");
-	else if (run->cancelled && (!anything_done(run) || run->rehearse)) {
-		wbl_run_set_state(run, WBL_RUN_PAUSED, 0, "cancelled on request");
-		wbl_run_set_state(run, WBL_RUN_CANCELLED, WBL_E_CANCELLED, "cancelled before anything was changed");
-	} else
-		begin_rollback(run, run->cancelled ? WBL_E_CANCELLED : 0,
-			run->cancelled ? "cancelled on request" : "rolled back on request", NULL);
+	else
+		go_back(run);
 	return true;
 }
 
@@ -656,7 +665,9 @@ static void advance_run_waiting(struct wbl_run *run)
 			wbl_run_set_state(run, WBL_RUN_ROLLING_BACK, 0, "a person has confirmed");
 		return;
 	}
-	if (run->cancelled || run->rollback_asked || answered(run))
+	if (run->cancelled || run->rollback_asked)
+		go_back(run);
+	else if (answered(run))
 		wbl_run_set_state(run, WBL_RUN_EXECUTING, 0, NULL);
 }
 
@@ -687,7 +698,7 @@ void wbl_run_advance(struct wbl_engine *e, struct wbl_run *run)
 		break;
 	case WBL_RUN_PAUSED:
 		if (run->cancelled || run->rollback_asked)
-			wbl_run_set_state(run, WBL_RUN_EXECUTING, 0, NULL);
+			go_back(run);
 		break;
 	default:
 		if (!run->ncalls)

@@ -38,6 +38,7 @@ struct wbl_engine {
 	struct wbl_run *touched;         /* runs to be advanced before the commit */
 	struct event *turn;              /* makes the loop come round when something was queued */
 	struct event *children;          /* SIGCHLD */
+	struct event *ticker;            /* progress, while hosts live */
 	/* Called after a commit for every entry that it made durable. */
 	void (*on_entry)(void *ctx, struct wbl_run *run, json_t *entry);
 	void (*on_progress)(void *ctx, struct wbl_run *run);
@@ -53,6 +54,7 @@ void wbl_engine_close(struct wbl_engine *e);
 int32_t wbl_engine_reload(struct wbl_engine *e, struct wbl_error *err);  /* modules and configuration again */
 /* One round of the loop: waits for events, handles them, commits, lets effects out. WBL_E_DISK: end now. */
 int32_t wbl_engine_turn(struct wbl_engine *e, struct wbl_error *err);
+void wbl_engine_tick(struct wbl_engine *e);        /* progress is reported from now on, until no host is left */
 bool wbl_engine_busy(const struct wbl_engine *e);  /* a host lives or a run moves */
 
 /* Appends an entry of a run (NULL: none) and folds it into the picture of that run. After a failure the engine is

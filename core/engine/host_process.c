@@ -815,6 +815,7 @@ static struct wbl_host_process *start_host(struct wbl_engine *e, struct wbl_inst
 	e->hosts = h;
 	e->nhosts++;
 	instance->nhosts++;
+	wbl_engine_tick(e);
 	arm(h, START_TIMEOUT);
 	send_hello(h);
 	return h;

@@ -134,6 +134,8 @@ int32_t wbl_engine_turn(struct wbl_engine *e, struct wbl_error *err)
 			wbl_fault_commit(e);
 		let_out(e);
 	} while (!e->broken.code && (e->touched || wbl_journal_dirty(e->state)));
+	if (!e->first)
+		wbl_runs_forget(e);
 	if (e->broken.code) {
 		if (err)
 			*err = e->broken;
@@ -144,6 +146,26 @@ int32_t wbl_engine_turn(struct wbl_engine *e, struct wbl_error *err)
 
 static void on_turn(evutil_socket_t fd, short what, void *ctx)
 {
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+	struct wbl_engine *e = ctx;
+	struct wbl_run *run;
+
+	for (run = e->runs; run && e->on_progress; run = run->next)
+		if (run->ncalls)
+			e->on_progress(e->observer, run);
+	if (!e->nhosts)
+		event_del(e->ticker);
+}
+
+void wbl_engine_tick(struct wbl_engine *e)
+{
+	struct timeval quarter = { .tv_usec = 250000 };
+
+	if (!event_pending(e->ticker, EV_TIMEOUT, NULL))
+		event_add(e->ticker, &quarter);
 }
 
 static void on_children(evutil_socket_t fd, short what, void *ctx)
@@ -188,6 +210,7 @@ int32_t wbl_engine_open(const struct wbl_engine_options *o, struct wbl_engine **
 	e->turn = event_new(e->base, -1, EV_PERSIST, on_turn, e);
 	e->children = evsignal_new(e->base, SIGCHLD, on_children, e);
 	event_add(e->children, NULL);
+	e->ticker = event_new(e->base, -1, EV_PERSIST, on_tick, e);
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	rc = wbl_state_open(o->state_dir, 0, &e->state, err);
@@ -226,6 +249,7 @@ void wbl_engine_close(struct wbl_engine *e)
 	wbl_state_close(e->state);
 	event_free(e->turn);
 	event_free(e->children);
+	event_free(e->ticker);
 	event_base_free(e->base);
 	json_decref(e->binding);
 	free(e);

@@ -55,6 +55,15 @@ static void close_open(struct wbl_run *run)
 	}
 }
 
+void wbl_run_take_up(struct wbl_run *run)
+{
+	if (!run->held)
+		return;
+	run->held = false;
+	wbl_run_raise_epoch(run, "take-over");
+	close_open(run);
+}
+
 static void retry_failed(struct wbl_run *run)
 {
 	size_t i;
@@ -114,6 +123,10 @@ static int32_t go_on(struct wbl_run *run, bool was_held, char **ret_decision)
 	case WBL_RUN_ROLLING_BACK:
 		note(run, "roll back", "the rollback was under way; it goes on", ret_decision);
 		break;
+	case WBL_RUN_REVERSIBLE:
+		note(run, "resume", "the background steps that keep the way back are started again", ret_decision);
+		wbl_run_set_state(run, WBL_RUN_EXECUTING, 0, "recovered");
+		break;
 	default:
 		note(run, "resume", was_held ? "the policy says resume; handlers are asked what was done" : "as asked",
 			ret_decision);
@@ -128,7 +141,7 @@ int32_t wbl_run_recover(struct wbl_run *run, const char *strategy, char **ret_de
 
 	if (!strcmp(strategy, "auto"))
 		strategy = run->state == WBL_RUN_ROLLING_BACK ? "resume" : policy_of(run);
-	if (wbl_run_is_over(run) || run->state == WBL_RUN_REVERSIBLE)
+	if (wbl_run_is_over(run) || (run->state == WBL_RUN_REVERSIBLE && (!was_held || !open)))
 		return wbl_fail(err, WBL_E_STATE, run->id, "There is nothing to recover.", "the run is %s",
 			wbl_run_state_name(run->state));
 	if (!was_held && !wbl_run_at_rest(run))
@@ -138,10 +151,9 @@ int32_t wbl_run_recover(struct wbl_run *run, const char *strategy, char **ret_de
 			open == 1 ? " is" : "s are");
 		return 0;
 	}
-	run->held = false;
-	wbl_run_raise_epoch(run, "take-over");
-	if (was_held)
-		close_open(run);
+	wbl_run_take_up(run);
+	if (!was_held)
+		wbl_run_raise_epoch(run, "take-over");
 	wbl_engine_touch(run->engine, run);
 	if (!strcmp(strategy, "rollback"))
 		return go_back(run, was_held ? "as the policy or the operator says, after a crash" : "on request", ret_decision);

@@ -398,8 +398,6 @@ void wbl_run_free(struct wbl_engine *e, struct wbl_run *run)
 	}
 	if (run->timer)
 		event_free(run->timer);
-	if (run->ticker)
-		event_free(run->ticker);
 	free(run->steps);
 	free(run->order);
 	free(run->instances);
@@ -438,17 +436,8 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	wbl_engine_touch(run->engine, run);
 }
 
-static void on_tick(evutil_socket_t fd, short what, void *ctx)
-{
-	struct wbl_run *run = ctx;
-
-	if (run->ncalls && run->engine->on_progress)
-		run->engine->on_progress(run->engine->observer, run);
-}
-
 struct wbl_run *wbl_run_new(struct wbl_engine *e, const char *id, json_t *plan, struct wbl_error *err)
 {
-	struct timeval quarter = { .tv_usec = 250000 };
 	struct wbl_run *run = wbl_alloc(sizeof *run);
 	json_t *steps = json_object_get(plan, "steps"), *def;
 	int32_t rc = 0;
@@ -477,8 +466,6 @@ struct wbl_run *wbl_run_new(struct wbl_engine *e, const char *id, json_t *plan, 
 		return NULL;
 	}
 	run->timer = event_new(e->base, -1, 0, on_timer, run);
-	run->ticker = event_new(e->base, -1, EV_PERSIST, on_tick, run);
-	event_add(run->ticker, &quarter);
 	return run;
 }
 
@@ -498,6 +485,13 @@ static int32_t fold_one(void *ctx, const struct wbl_entry *entry)
 
 	wbl_run_fold(l->run, entry);
 	return 0;
+}
+
+/* What an interrupted run may still have to take back is not for others to change. */
+static bool keeps_claims(const struct wbl_run *run)
+{
+	return !run->rehearse && !wbl_run_is_over(run) && run->state != WBL_RUN_VALIDATING &&
+		!(run->state == WBL_RUN_WAITING && run->status == WBL_E_LOCKED);
 }
 
 static int32_t load_run(void *ctx, const struct wbl_entry *created)
@@ -520,6 +514,7 @@ static int32_t load_run(void *ctx, const struct wbl_entry *created)
 		run->held = true;
 		l->run = run;
 		l->rc = wbl_journal_each(l->e->state, &q, fold_one, l, l->err);
+		run->has_claims = keeps_claims(run);
 		run->next = l->e->runs;
 		l->e->runs = run;
 	}
@@ -595,10 +590,8 @@ struct wbl_run *wbl_run_find(struct wbl_engine *e, const char *id)
 	for (run = e->runs; run; run = run->next)
 		if (!strcmp(run->id, id))
 			return run;
-	if (wbl_journal_each(e->state, &q, load_run, &l, &err) || !l.run)
+	if (wbl_journal_each(e->state, &q, load_run, &l, &err))
 		return NULL;
-	if (wbl_run_at_rest(l.run))
-		l.run->held = false;
 	return l.run;
 }
 
@@ -612,6 +605,26 @@ void wbl_run_plan_digest(struct wbl_run *run, char out[WBL_SHA256_HEX])
 		wbl_sha256_hex(text, strlen(text), out);
 	json_decref(plan);
 	free(text);
+}
+
+enum { FINISHED_KEPT = 64 };
+
+void wbl_runs_forget(struct wbl_engine *e)
+{
+	struct wbl_run **p = &e->runs;
+	size_t kept = 0;
+
+	while (*p) {
+		struct wbl_run *run = *p;
+		bool idle = wbl_run_is_over(run) && !run->ncalls && !run->touched && !run->verifying && !run->check;
+
+		if (!idle || ++kept <= FINISHED_KEPT) {
+			p = &run->next;
+			continue;
+		}
+		*p = run->next;
+		wbl_run_free(e, run);
+	}
 }
 
 void wbl_runs_free(struct wbl_engine *e)

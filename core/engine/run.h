@@ -133,7 +133,7 @@ struct wbl_run {
 	json_t *validation_error;
 	size_t ncalls;
 	int64_t throttle_items, throttle_bytes;
-	struct event *timer, *ticker;
+	struct event *timer;
 	int64_t began_live;              /* monotonic: when this engine took it up */
 	int64_t items_at_start, bytes_at_start;
 	struct wbl_engine *engine;
@@ -154,6 +154,7 @@ struct wbl_run *wbl_run_new(struct wbl_engine *e, const char *id, json_t *plan, 
 void wbl_run_free(struct wbl_engine *e, struct wbl_run *run);
 int32_t wbl_runs_load(struct wbl_engine *e, struct wbl_error *err);
 void wbl_runs_free(struct wbl_engine *e);
+void wbl_runs_forget(struct wbl_engine *e);            /* finished ones beyond the newest few; the journal has them */
 struct wbl_run *wbl_run_find(struct wbl_engine *e, const char *id);  /* loads finished ones too; NULL */
 void wbl_run_plan_digest(struct wbl_run *run, char out[WBL_SHA256_HEX]);
 struct wbl_run_step *wbl_run_step(struct wbl_run *run, const char *id);
@@ -196,5 +197,7 @@ void wbl_step_result(struct wbl_run_step *s, const struct wbl_call_request *call
 /* rollback.c */
 void wbl_run_advance_rollback(struct wbl_run *run);
 /* recover.c */
+/* A run that was found in the journal becomes this engine's: higher epoch, what was open is of unknown outcome. */
+void wbl_run_take_up(struct wbl_run *run);
 int32_t wbl_run_recover(struct wbl_run *run, const char *strategy, char **ret_decision, struct wbl_error *err);
 #endif

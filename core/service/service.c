@@ -118,10 +118,8 @@ static void recover_all(struct wbl_engine *e)
 	for (run = e->runs; run; run = run->next) {
 		char *decision = NULL;
 
-		if (run->held && !wbl_run_at_rest(run))
+		if (run->held && (!wbl_run_at_rest(run) || run->state == WBL_RUN_REVERSIBLE))
 			wbl_run_recover(run, "auto", &decision, &err);
-		else
-			run->held = false;
 		free(decision);
 	}
 }

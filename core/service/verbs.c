@@ -215,7 +215,7 @@ static void verb_resume(struct wbl_control_request *r)
 		refuse_state(r, run, "it cannot be resumed");
 		return;
 	}
-	run->held = false;
+	wbl_run_take_up(run);
 	record(r, run, "resume");
 	if (run->state == WBL_RUN_PAUSED)
 		wbl_run_set_state(run, WBL_RUN_EXECUTING, 0, "resumed on request");
@@ -233,7 +233,7 @@ static void verb_cancel(struct wbl_control_request *r)
 		refuse_state(r, run, "it cannot be cancelled");
 		return;
 	}
-	run->held = false;
+	wbl_run_take_up(run);
 	record(r, run, "cancel");
 	if (run->state == WBL_RUN_FAILED)
 		wbl_run_set_state(run, WBL_RUN_ROLLING_BACK, WBL_E_CANCELLED, "cancelled on request");
@@ -250,7 +250,7 @@ static void verb_finalize(struct wbl_control_request *r)
 		refuse_state(r, run, "it cannot be finalized");
 		return;
 	}
-	run->held = false;
+	wbl_run_take_up(run);
 	record(r, run, "finalize");
 	wbl_run_set_state(run, WBL_RUN_EXECUTING, 0, "finalized on request");
 	answer_summary(r, run);
@@ -306,9 +306,10 @@ static void verb_rollback(struct wbl_control_request *r)
 		refuse(r, WBL_E_LOCKED, run->id, "Wait for that run, or end it.", holder);
 		return;
 	}
-	run->held = false;
+	wbl_run_take_up(run);
 	record(r, run, "rollback");
-	if (run->state != WBL_RUN_EXECUTING && run->state != WBL_RUN_WAITING && run->state != WBL_RUN_VALIDATING) {
+	if (run->state == WBL_RUN_COMPLETED || run->state == WBL_RUN_REVERSIBLE || run->state == WBL_RUN_FAILED ||
+		run->state == WBL_RUN_ROLLBACK_FAILED) {
 		wbl_run_set_state(run, WBL_RUN_ROLLING_BACK, 0, "rolled back on request");
 		wbl_run_raise_epoch(run, "rollback");
 	}
@@ -379,7 +380,7 @@ static void verb_confirm(struct wbl_control_request *r)
 			"the run does not wait for this step to be confirmed");
 		return;
 	}
-	run->held = false;
+	wbl_run_take_up(run);
 	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_CONFIRM, .actor = r->actor, .body = { text, strlen(text) } });
 	answer_summary(r, run);
 }
@@ -399,7 +400,7 @@ static void verb_answer(struct wbl_control_request *r)
 		return;
 	for (i = 0; id && text && i < run->nquestions; i++)
 		if (!strcmp(run->questions[i].id, id) && !run->questions[i].answer) {
-			run->held = false;
+			wbl_run_take_up(run);
 			wbl_engine_append(r->control->engine, run, &(struct wbl_entry){ .kind = WBL_KIND_ANSWER, .name = id,
 				.step = run->questions[i].step, .actor = r->actor, .body = { text, strlen(text) } });
 			answer_summary(r, run);
