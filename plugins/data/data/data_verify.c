@@ -136,11 +136,10 @@ static int32_t sort_out(void *arg, const struct wbl_batch *b)
 	return WBL_OK;
 }
 
-static const struct compare *sorting;
-
-static int by_key(const void *a, const void *b)
+static int by_key(const void *a, const void *b, void *arg)
 {
 	const struct kept *x = a, *y = b;
+	const struct compare *c = arg;
 	uint32_t n = x->len < y->len ? x->len : y->len;
 	int d;
 
@@ -148,7 +147,7 @@ static int by_key(const void *a, const void *b)
 		return x->key_hi < y->key_hi ? -1 : 1;
 	if (x->key_lo != y->key_lo)
 		return x->key_lo < y->key_lo ? -1 : 1;
-	d = memcmp(sorting->bytes.data + x->at, sorting->bytes.data + y->at, n);
+	d = memcmp(c->bytes.data + x->at, c->bytes.data + y->at, n);
 	if (d || x->len != y->len)
 		return d ? d : x->len < y->len ? -1 : 1;
 	return x->target - y->target;
@@ -252,9 +251,8 @@ static void tell_all(struct compare *c)
 {
 	size_t from = 0;
 
-	sorting = c;
 	if (c->nrows)
-		qsort(c->rows, c->nrows, sizeof *c->rows, by_key);
+		qsort_r(c->rows, c->nrows, sizeof *c->rows, by_key, c);
 	for (size_t i = 1; i <= c->nrows && !c->enough; i++) {
 		if (i < c->nrows && c->rows[i].key_lo == c->rows[from].key_lo &&
 			c->rows[i].key_hi == c->rows[from].key_hi)
