@@ -431,9 +431,9 @@ static void on_state_put(struct wbl_call_request *call, struct wbl_frame *f)
 
 struct one_entry {
 	bool found;
-	int64_t seq;
+	int64_t seq, pass, attempt;
 	int32_t status;
-	char *name;
+	char *name, *chunk;
 	struct wbl_buf body;
 };
 
@@ -444,8 +444,12 @@ static int32_t take_one(void *ctx, const struct wbl_entry *e)
 	one->found = true;
 	one->seq = e->seq;
 	one->status = e->status;
+	one->pass = e->pass;
+	one->attempt = e->attempt;
 	free(one->name);
+	free(one->chunk);
 	one->name = wbl_strdup(e->name);
+	one->chunk = wbl_strdup(e->chunk);
 	wbl_buf_clear(&one->body);
 	wbl_buf_add(&one->body, e->body.data, e->body.data ? e->body.len : 0);
 	return 0;
@@ -454,7 +458,9 @@ static int32_t take_one(void *ctx, const struct wbl_entry *e)
 static void clear_one(struct one_entry *one)
 {
 	free(one->name);
+	free(one->chunk);
 	wbl_buf_clear(&one->body);
+	*one = (struct one_entry){ 0 };
 }
 
 /* The newest entry of this kind and name in this step and pass. */
@@ -639,6 +645,7 @@ static void on_diff(struct wbl_call_request *call, struct wbl_frame *f)
 	}
 	b = difference_body(f);
 	append(call, (struct wbl_entry){ .kind = WBL_KIND_DIFFERENCE, .name = kind, .attempt = call->attempt,
+		.status = call->kind == WBL_CALL_EXECUTE ? WBL_END : 0,
 		.body = { b.data, b.len } });
 	wbl_buf_clear(&b);
 	reply(call, f, 0);
@@ -650,15 +657,46 @@ static void on_covered(struct wbl_call_request *call, struct wbl_frame *f)
 	reply(call, f, 0);
 }
 
+struct attempt {
+	const struct one_entry *difference;
+	bool good;
+};
+
+static int32_t see_attempt(void *ctx, const struct wbl_entry *e)
+{
+	struct attempt *a = ctx;
+
+	a->good |= e->attempt == a->difference->attempt &&
+		((e->kind == WBL_KIND_CHUNK_RESULT && !e->status) || e->kind == WBL_KIND_CHUNK_SPLIT ||
+			(e->kind == WBL_KIND_STEP_RESULT && !e->status && !strcmp(e->name, wbl_call_name(WBL_CALL_EXECUTE))));
+	return 0;
+}
+
+/* What an attempt of execute said that did not end well does not count: a later one said it anew. */
+static bool counts(struct wbl_call_request *call, const struct one_entry *one)
+{
+	struct wbl_query q = { .run = owner(call), .step = step_id(call), .chunk = one->chunk, .pass = one->pass,
+		.after = one->seq };
+	struct attempt a = { one, one->status != WBL_END };
+
+	if (!a.good)
+		wbl_journal_each(call->engine->state, &q, see_attempt, &a, NULL);
+	return a.good;
+}
+
 static void on_diff_next(struct wbl_call_request *call, struct wbl_frame *f)
 {
 	struct wbl_query q = { .run = owner(call), .step = step_id(call), .kind = WBL_KIND_DIFFERENCE,
-		.after = wbl_json_int(f->json, "after", 0), .limit = 1 };
+		.pass = call->step->pass, .after = wbl_json_int(f->json, "after", 0), .limit = 1 };
 	struct one_entry one = { 0 };
 	uint32_t len = 0;
 	json_t *j = NULL;
 
-	wbl_journal_each(call->engine->state, &q, take_one, &one, NULL);
+	do {
+		q.after = one.found ? one.seq : q.after;
+		clear_one(&one);
+		wbl_journal_each(call->engine->state, &q, take_one, &one, NULL);
+	} while (one.found && !counts(call, &one));
 	if (one.found && one.body.len >= sizeof len) {
 		memcpy(&len, one.body.data, sizeof len);
 		if (len <= one.body.len - sizeof len)

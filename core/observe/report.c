@@ -13,6 +13,7 @@ struct collecting {
 	struct wbl_run *run;
 	json_t *steps;               /* id -> object */
 	json_t *differences, *recovery, *artefacts, *findings;
+	json_t *good;                /* attempts of execute that ended well */
 	int64_t undo, reversed, ndifferences;
 };
 
@@ -43,13 +44,18 @@ static json_t *body_of(const struct wbl_entry *e)
 	return e->body.data ? wbl_json_parse(e->body.data, e->body.len, NULL, NULL) : NULL;
 }
 
+static char *attempt_key(const struct wbl_entry *e)
+{
+	return wbl_strf("%s\x1f%s\x1f%lld\x1f%lld", e->step, e->chunk ? e->chunk : "", (long long)e->pass,
+		(long long)e->attempt);
+}
+
 static void see_difference(struct collecting *c, const struct wbl_entry *e)
 {
 	uint32_t len;
 	json_t *d;
 
-	c->ndifferences++;
-	if (c->ndifferences > DIFFERENCES_SHOWN || !e->body.data || e->body.len < sizeof len)
+	if (!e->body.data || e->body.len < sizeof len)
 		return;
 	memcpy(&len, e->body.data, sizeof len);
 	if (len > e->body.len - sizeof len)
@@ -59,13 +65,41 @@ static void see_difference(struct collecting *c, const struct wbl_entry *e)
 		return;
 	wbl_json_put(d, "step", e->step);
 	wbl_json_put(d, "kind", e->name);
+	if (e->status == WBL_END) {
+		WBL_AUTOFREE char *attempt = attempt_key(e);
+
+		wbl_json_put(d, "_attempt", attempt);
+	}
 	json_array_append_new(c->differences, d);
+}
+
+/* What a failed attempt of execute said was said anew by the one that ended well. */
+static void keep_good_differences(struct collecting *c)
+{
+	json_t *kept = json_array(), *d;
+	size_t i;
+
+	json_array_foreach(c->differences, i, d) {
+		const char *attempt = wbl_json_str(d, "_attempt");
+
+		if (attempt && !json_object_get(c->good, attempt))
+			continue;
+		json_object_del(d, "_attempt");
+		if (++c->ndifferences <= DIFFERENCES_SHOWN)
+			json_array_append(kept, d);
+	}
+	json_decref(c->differences);
+	c->differences = kept;
 }
 
 static void see_result(struct collecting *c, const struct wbl_entry *e)
 {
 	json_t *s = step_of(c, e->step), *body = body_of(e), *d;
+	WBL_AUTOFREE char *attempt = attempt_key(e);
 	size_t i;
+
+	if (!e->status && (e->kind == WBL_KIND_CHUNK_RESULT || !strcmp(e->name, wbl_call_name(WBL_CALL_EXECUTE))))
+		json_object_set_new(c->good, attempt, json_true());
 
 	json_array_foreach(json_object_get(body, "diagnostics"), i, d) {
 		json_t *own = json_copy(d);
@@ -236,7 +270,8 @@ static json_t *way_back(const struct wbl_run *run)
 
 json_t *wbl_run_report(struct wbl_run *run, struct wbl_error *err)
 {
-	struct collecting c = { run, json_object(), json_array(), json_array(), json_array(), json_array(), 0, 0, 0 };
+	struct collecting c = { run, json_object(), json_array(), json_array(), json_array(), json_array(),
+		json_object(), 0, 0, 0 };
 	struct wbl_query q = { .run = run->id };
 	WBL_AUTOFREE char *said = outcome(run);
 	char head[WBL_SHA256_HEX], digest[WBL_SHA256_HEX];
@@ -246,6 +281,7 @@ json_t *wbl_run_report(struct wbl_run *run, struct wbl_error *err)
 		json_decref(j);
 		j = NULL;
 	} else {
+		keep_good_differences(&c);
 		json_object_set_new(j, "run", wbl_run_summary(run, true));
 		json_object_set_new(j, "plan", json_pack("{s:s, s:O}", "id", run->plan_id, "change_digest",
 			json_object_get(run->plan, "change_digest")));
@@ -272,6 +308,7 @@ json_t *wbl_run_report(struct wbl_run *run, struct wbl_error *err)
 	json_decref(c.recovery);
 	json_decref(c.artefacts);
 	json_decref(c.findings);
+	json_decref(c.good);
 	return j;
 }
 
