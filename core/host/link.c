@@ -40,7 +40,8 @@ static struct {
 	struct queued *calls;
 	uint32_t seq;
 	bool busy, closed;
-	atomic_bool fenced;
+	atomic_bool fenced,
+		parting; /* parting: idle when the engine closed, so destroy may still run */
 	atomic_uint set;
 	struct wbl_signals signals;
 	char *position;
@@ -68,7 +69,7 @@ static int32_t send_frame(enum wbl_wire_type type, uint32_t seq, json_t *json,
 			break;
 		poll(NULL, 0, 1);
 	}
-	if (rc == WBL_E_WIRE)
+	if (rc == WBL_E_WIRE && !atomic_load(&link_.parting))
 		leave();
 	return rc;
 }
@@ -150,7 +151,9 @@ int32_t wbl_link_ask(enum wbl_wire_type type, json_t *json, struct wbl_bytes blo
 	w.next = link_.waiters;
 	link_.waiters = &w;
 	pthread_mutex_unlock(&link_.lock);
-	rc = link_.sock < 0 ? WBL_E_UNSUPPORTED : send_frame(type, w.seq, json, blob, fd, &err);
+	rc = link_.sock < 0 || atomic_load(&link_.parting)
+		     ? WBL_E_UNSUPPORTED
+		     : send_frame(type, w.seq, json, blob, fd, &err);
 	json_decref(json);
 	pthread_mutex_lock(&link_.lock);
 	while (!rc && !w.done && !(stoppable && stopped()))
@@ -251,6 +254,7 @@ static void closed(void)
 	pthread_mutex_lock(&link_.lock);
 	busy = link_.busy || link_.calls;
 	link_.closed = true;
+	atomic_store(&link_.parting, !busy);
 	pthread_cond_broadcast(&link_.changed);
 	pthread_mutex_unlock(&link_.lock);
 	if (!busy)
