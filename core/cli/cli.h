@@ -91,6 +91,9 @@ int wbl_cli_follow_run(
 /* The end of a run that was followed, as the invocation wants it. Takes `result`. */
 int wbl_cli_end(struct wbl_cli *c, json_t *result, const char *goal);
 
+/* --items and --bytes into `args`. */
+int32_t wbl_cli_limits(const struct wbl_cli *c, json_t *args, struct wbl_error *err);
+
 /* The verbs, cmd_*.c */
 #define WBL_VERB_GROUP(title)
 #define WBL_VERB(name, fn, least, most, state, options, args, summary, more, examples)             \

@@ -257,7 +257,10 @@ int wbl_cmd_apply(struct wbl_cli *c)
 	if (!args)
 		return c->exit;
 	put_overrides(c, args);
-	return begin(c, "apply", args);
+	if (!wbl_cli_limits(c, args, &err))
+		return begin(c, "apply", args);
+	json_decref(args);
+	return wbl_cli_fail(c, &err);
 }
 
 /* A line from the terminal, without its end; NULL at the end of input. */

@@ -274,29 +274,39 @@ int wbl_cmd_answer(struct wbl_cli *c)
 	return print_result(c, wbl_cli_call(c, "answer", args), render_answered);
 }
 
-int wbl_cmd_throttle(struct wbl_cli *c)
+int32_t wbl_cli_limits(const struct wbl_cli *c, json_t *args, struct wbl_error *err)
 {
 	const char *size = c->opt[WBL_OPT_BYTES];
-	struct wbl_error err = { 0 };
-	json_t *args;
 	uint64_t bytes = 0;
 	int64_t items;
 
-	if (!size && !c->opt[WBL_OPT_ITEMS])
-		wbl_fail(&err, WBL_E_USAGE, NULL,
-			"Say --items N, --bytes SIZE, or both; 0 means no limit.",
-			"no limit was given");
-	else if (size && (!wbl_size_parse(size, &bytes) || bytes > INT64_MAX))
-		wbl_fail(&err, WBL_E_USAGE, "--bytes", "Write it as 4096, 64K, 20M or 2G.",
+	if (size && (!wbl_size_parse(size, &bytes) || bytes > INT64_MAX))
+		return wbl_fail(err, WBL_E_USAGE, "--bytes", "Write it as 4096, 64K, 20M or 2G.",
 			"\"%s\" is not a size", size);
-	else
-		wbl_cli_number(c, WBL_OPT_ITEMS, 0, &items, &err);
-	if (err.code)
-		return wbl_cli_fail(c, &err);
-	args = run_args(c);
+	wbl_cli_number(c, WBL_OPT_ITEMS, 0, &items, err);
+	if (err->code)
+		return err->code;
 	if (c->opt[WBL_OPT_ITEMS])
 		wbl_json_puti(args, "items_per_s", items);
 	if (size)
 		wbl_json_puti(args, "bytes_per_s", (int64_t)bytes);
+	return 0;
+}
+
+int wbl_cmd_throttle(struct wbl_cli *c)
+{
+	struct wbl_error err = { 0 };
+	json_t *args = run_args(c);
+
+	if (!c->opt[WBL_OPT_BYTES] && !c->opt[WBL_OPT_ITEMS])
+		wbl_fail(&err, WBL_E_USAGE, NULL,
+			"Say --items N, --bytes SIZE, or both; 0 means no limit.",
+			"no limit was given");
+	else
+		wbl_cli_limits(c, args, &err);
+	if (err.code) {
+		json_decref(args);
+		return wbl_cli_fail(c, &err);
+	}
 	return print_result(c, wbl_cli_call(c, "throttle", args), render_summary);
 }

@@ -26,6 +26,14 @@ void wbl_render_checks(struct wbl_paper *p, const json_t *checks)
 	}
 }
 
+/* What the module says of itself; the engine's own members stand beside it. */
+static const json_t *own_words(const json_t *m)
+{
+	const json_t *manifest = json_object_get(m, "manifest");
+
+	return json_is_object(manifest) ? manifest : m;
+}
+
 static void provides_cells(struct wbl_table *t, const json_t *m)
 {
 	const json_t *all = json_object_get(m, "provides"), *x;
@@ -58,11 +66,16 @@ void wbl_render_handlers(struct wbl_paper *p, const json_t *result)
 	{
 		const char *state = wbl_value_str(m, "state");
 
+		if (!*state)
+			state = wbl_value_str(m, "status");
+		if (!strcmp(state, "enabled"))
+			state = "";
 		if (!*state && !wbl_json_bool(m, "enabled", true))
 			state = "disabled";
 		wbl_table_cell(t, WBL_TINT_BOLD, "%s",
 			*wbl_value_str(m, "module") ? wbl_value_str(m, "module")
 						    : wbl_value_str(m, "name"));
+		m = own_words(m);
 		wbl_table_cell(t, WBL_TINT_NONE, "%s", wbl_value_str(m, "version"));
 		wbl_table_cell(t, WBL_TINT_YELLOW, "%s", state);
 		provides_cells(t, m);
@@ -109,14 +122,15 @@ static void params(struct wbl_paper *p, const json_t *all, int indent)
 		if (*wbl_value_str(x, "example"))
 			wbl_paper_wrap(p, indent + 4, "example: %s", wbl_value_str(x, "example"));
 		params(p, json_object_get(x, "params"), indent + 4);
+		params(p, json_object_get(json_object_get(x, "items"), "params"), indent + 4);
 	}
 }
 
-void wbl_render_manifest(struct wbl_paper *p, const json_t *m)
+void wbl_render_manifest(struct wbl_paper *p, const json_t *entry)
 {
-	static const char *const rows[] = { "version", "id", "license", "vendor", "homepage",
-		"path", "sha256" };
-	const json_t *x;
+	static const char *const rows[] = { "version", "id", "license", "vendor", "homepage" };
+	static const char *const of_file[] = { "path", "sha256" };
+	const json_t *m = own_words(entry), *x;
 	size_t i;
 
 	wbl_paper_tint(p, WBL_TINT_BOLD);
@@ -130,6 +144,9 @@ void wbl_render_manifest(struct wbl_paper *p, const json_t *m)
 	for (i = 0; i < WBL_COUNT(rows); i++)
 		if (*wbl_value_str(m, rows[i]))
 			wbl_paper_line(p, "  %s: %s", rows[i], wbl_value_str(m, rows[i]));
+	for (i = 0; i < WBL_COUNT(of_file); i++)
+		if (*wbl_value_str(entry, of_file[i]))
+			wbl_paper_line(p, "  %s: %s", of_file[i], wbl_value_str(entry, of_file[i]));
 	json_array_foreach(json_object_get(m, "provides"), i, x)
 	{
 		WBL_AUTOFREE char *capabilities =

@@ -38,6 +38,22 @@ static enum wbl_call_kind call_by_name(const char *name)
 
 /* --- the run --- */
 
+static void set_throttle(struct wbl_run *run, const json_t *limits)
+{
+	run->throttle_items = wbl_json_int(limits, "items_per_s", 0);
+	run->throttle_bytes = wbl_json_int(limits, "bytes_per_s", 0);
+}
+
+static void fold_created(struct wbl_run *run, const struct wbl_entry *e)
+{
+	json_t *body = body_json(e);
+
+	run->created = e->at;
+	set_text(&run->actor, e->actor);
+	set_throttle(run, json_object_get(body, "args"));
+	json_decref(body);
+}
+
 static void fold_run_state(struct wbl_run *run, const struct wbl_entry *e)
 {
 	json_t *body = body_json(e);
@@ -80,8 +96,7 @@ static void fold_request(struct wbl_run *run, const struct wbl_entry *e)
 		run->retrying = !strcmp(e->name, "retry_from");
 		set_text(&run->rollback_to, wbl_json_str(body, "to"));
 	} else if (!strcmp(e->name, "throttle")) {
-		run->throttle_items = wbl_json_int(body, "items_per_s", 0);
-		run->throttle_bytes = wbl_json_int(body, "bytes_per_s", 0);
+		set_throttle(run, body);
 	}
 	json_decref(body);
 }
@@ -381,8 +396,7 @@ void wbl_run_fold(struct wbl_run *run, const struct wbl_entry *e)
 		run->epoch = e->epoch;
 	switch (e->kind) {
 	case WBL_KIND_RUN_CREATED:
-		run->created = e->at;
-		set_text(&run->actor, e->actor);
+		fold_created(run, e);
 		break;
 	case WBL_KIND_RUN_STATE:
 		fold_run_state(run, e);

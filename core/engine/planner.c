@@ -450,11 +450,40 @@ static void add_blockers(json_t *doc)
 	json_object_set_new(doc, "blockers", blockers);
 }
 
+/* Migrations are planned side by side; the document does not show who was faster. */
+static void sort_by_migration(json_t *doc, const char *key)
+{
+	json_t *all = json_object_get(doc, key), *sorted = json_array(), *m, *o;
+	size_t i, k;
+
+	json_array_foreach(json_object_get(doc, "migrations"), i, m)
+		json_array_foreach(all, k, o)
+			if (json_equal(json_object_get(o, "migration"), json_object_get(m, "name")))
+				json_array_append(sorted, o);
+	if (json_array_size(sorted) == json_array_size(all))
+		json_object_set(doc, key, sorted);
+	json_decref(sorted);
+}
+
+/* In the order in which they can be done. */
+static void sort_steps(json_t *doc, const struct wbl_run *run)
+{
+	json_t *sorted = json_array();
+	size_t i;
+
+	for (i = 0; i < run->nsteps; i++)
+		json_array_append(sorted, json_array_get(json_object_get(doc, "steps"), run->order[i]));
+	json_object_set_new(doc, "steps", sorted);
+}
+
 static int32_t assemble(struct wbl_planner *p)
 {
 	char digest[WBL_SHA256_HEX];
 	struct wbl_run *run;
 
+	sort_by_migration(p->doc, "steps");
+	sort_by_migration(p->doc, "observations");
+	sort_by_migration(p->doc, "omissions");
 	order_migrations(p->doc);
 	list_barriers(p->doc);
 	run = wbl_run_new(p->engine, "plan", p->doc, &p->err);
@@ -464,6 +493,7 @@ static int32_t assemble(struct wbl_planner *p)
 	add_rollback(p->doc, run);
 	add_risk(p->doc, run);
 	add_blockers(p->doc);
+	sort_steps(p->doc, run);
 	wbl_run_free(p->engine, run);
 	wbl_plan_change_digest(p->doc, digest);
 	wbl_json_put(p->doc, "change_digest", digest);

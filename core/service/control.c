@@ -311,7 +311,7 @@ static void name_actor(struct wbl_connection *k, int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
 		peer.uid = (uid_t)-1;
 	pw = getpwuid(peer.uid);
-	snprintf(k->actor, sizeof k->actor, "%s (uid %ld) by socket", pw ? pw->pw_name : "?", (long)peer.uid);
+	snprintf(k->actor, sizeof k->actor, "%s (uid %ld) through the socket", pw ? pw->pw_name : "?", (long)peer.uid);
 }
 
 static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len, void *ctx)

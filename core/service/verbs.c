@@ -187,8 +187,9 @@ static void verb_status(struct wbl_control_request *r)
 			if (!wbl_run_is_over(run))
 				json_array_insert_new(runs, 0, wbl_run_summary(run, false));
 	}
-	wbl_control_answer(r, json_pack("{s:o, s:{s:i, s:s, s:I}}", "runs", runs, "engine", "pid", (int)getpid(), "mode",
-		r->control->on_demand ? "on-demand" : "serve", "hosts", (json_int_t)e->nhosts));
+	wbl_control_answer(r, json_pack("{s:o, s:{s:s, s:i, s:s, s:s, s:I}}", "runs", runs, "engine", "version", PACKAGE_VERSION,
+		"pid", (int)getpid(), "dir", wbl_state_dir(e->state), "mode", r->control->on_demand ? "on-demand" : "serve",
+		"hosts", (json_int_t)e->nhosts));
 }
 
 static void verb_pause(struct wbl_control_request *r)
