@@ -69,7 +69,8 @@ void wbl_crash_install(void)
 {
 	struct sigaction action = { .sa_handler = crashed,
 		.sa_flags = (int)(SA_ONSTACK | SA_RESETHAND | SA_NODEFER) };
-	stack_t stack = { .ss_sp = wbl_alloc(STACK), .ss_size = STACK };
+	static char room[STACK];
+	stack_t stack = { .ss_sp = room, .ss_size = STACK };
 	void *frame;
 	size_t i;
 

@@ -103,21 +103,21 @@ static void tell_ready(const struct wbl_instance *handler)
 
 static int serve(void)
 {
+	struct wbl_frame hello = { .fd = -1 }, call;
 	struct wbl_instance *handler = NULL;
-	struct wbl_frame hello, call;
 	struct wbl_error err = { 0 };
 	bool go_on = true;
 
 	if (read_hello(&hello, &err) || set_up(hello.json, &handler, &err)) {
 		refuse(&err);
-		return 0;
+	} else {
+		tell_ready(handler);
+		while (go_on && wbl_link_next(&call))
+			go_on = wbl_call_run(handler, &call);
+		if (!go_on)
+			_exit(0); /* fenced: nothing may be touched any more, not even to tidy up */
+		wbl_call_destroy(handler);
 	}
-	tell_ready(handler);
-	while (go_on && wbl_link_next(&call))
-		go_on = wbl_call_run(handler, &call);
-	if (!go_on)
-		return 0; /* fenced: this process may not touch anything any more */
-	wbl_call_destroy(handler);
 	wbl_peers_close();
 	wbl_instance_free(handler);
 	wbl_frame_clear(&hello);

@@ -488,9 +488,9 @@ static void ex_overflow(struct self *s, struct wbl_call *c)
 
 static void ex_segv(struct self *s, struct wbl_call *c)
 {
-	volatile int *volatile nowhere = NULL;
+	volatile uintptr_t nowhere = 64;
 
-	*nowhere = 1;
+	*(volatile int *)nowhere = 1;
 }
 
 static void ex_abort(struct self *s, struct wbl_call *c)

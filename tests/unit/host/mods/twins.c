@@ -35,7 +35,10 @@ static int32_t store_open(const struct wbl_store *me, struct wbl_call *own, uint
 		say(own, "inner %d",
 			PEER(own)->open(own, "inner", "wbl.store/1", WBL_OPEN_READ, &s->inner));
 	}
-	return strstr(PARAMS(own)->json(own), "\"broken\"") ? WBL_E_SPLIT : WBL_OK;
+	if (!strstr(PARAMS(own)->json(own), "\"broken\""))
+		return WBL_OK;
+	free(s);
+	return WBL_E_SPLIT;
 }
 
 static void store_close(void *self)
