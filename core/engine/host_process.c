@@ -901,6 +901,21 @@ void wbl_instance_rest(struct wbl_engine *e, struct wbl_instance *i)
 	}
 }
 
+void wbl_instance_adopt(struct wbl_engine *e, struct wbl_instance *to, struct wbl_instance *from)
+{
+	struct wbl_host_process *h;
+
+	for (h = e->hosts; h; h = h->next) {
+		if (h->instance != from || h->state == ENDING)
+			continue;
+		h->instance = to;
+		from->nhosts--;
+		to->nhosts++;
+	}
+	to->idle = from->idle;
+	from->idle = NULL;
+}
+
 void wbl_instance_free(struct wbl_engine *e, struct wbl_instance *i)
 {
 	if (!i)

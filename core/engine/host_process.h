@@ -84,6 +84,8 @@ void wbl_call_send_epoch(struct wbl_call_request *call, int64_t epoch);
 
 struct wbl_instance *wbl_instance_new(const char *owner, const json_t *migration, const struct wbl_registry *registry,
 	bool rehearse);
+/* The living processes of one instance become another's, which has the same handler and parameters. */
+void wbl_instance_adopt(struct wbl_engine *e, struct wbl_instance *to, struct wbl_instance *from);
 void wbl_instance_free(struct wbl_engine *e, struct wbl_instance *i); /* ends its idle hosts */
 void wbl_instance_rest(struct wbl_engine *e, struct wbl_instance *i); /* ends its idle hosts, keeps the instance */
 

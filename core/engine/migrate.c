@@ -34,6 +34,7 @@ struct request {
 	json_t *reasons, *result, *errors;
 	struct wbl_error err;
 	int32_t rc;
+	struct wbl_planner *planner; /* that binds */
 	wbl_answer *done;
 	void *ctx;
 };
@@ -336,6 +337,8 @@ static void make_run(struct request *r, const json_t *notes)
 	run->rehearse = r->rehearse;
 	run->next = e->runs;
 	e->runs = run;
+	if (!r->rehearse)
+		wbl_planner_give_hosts(r->planner, run);
 	wbl_engine_append(e, run, &(struct wbl_entry){ .kind = WBL_KIND_RUN_CREATED, .name = run->plan_id, .actor = r->actor,
 		.epoch = 1, .body = { body, strlen(body) } });
 	wbl_run_set_state(run, WBL_RUN_VALIDATING, 0, NULL);
@@ -410,7 +413,7 @@ static void apply(struct request *r)
 		return;
 	}
 	json_object_set_new(r->engine->binding, wbl_json_str(r->plan, "id"), json_true());
-	wbl_planner_again(r->engine, r->plan, true, r->actor, on_bound, r);
+	r->planner = wbl_planner_again(r->engine, r->plan, true, r->actor, on_bound, r);
 }
 
 void wbl_migrate_apply(struct wbl_engine *e, const json_t *args, const char *actor, wbl_answer *done, void *ctx)

@@ -502,6 +502,16 @@ static int32_t assemble(struct wbl_planner *p)
 	return 0;
 }
 
+void wbl_planner_give_hosts(struct wbl_planner *p, struct wbl_run *run)
+{
+	size_t i, j;
+
+	for (i = 0; i < p->count; i++)
+		for (j = 0; j < run->ninstances; j++)
+			if (!strcmp(p->instances[i]->name, run->instances[j]->name))
+				wbl_instance_adopt(p->engine, run->instances[j], p->instances[i]);
+}
+
 /* --- the calls --- */
 
 static void finish(struct wbl_planner *p)
