@@ -39,7 +39,7 @@ static struct {
 	struct waiter *waiters;
 	struct queued *calls;
 	uint32_t seq;
-	bool busy, closed;
+	bool called, busy, closed;
 	atomic_bool fenced,
 		parting; /* parting: idle when the engine closed, so destroy may still run */
 	atomic_uint set;
@@ -146,6 +146,10 @@ int32_t wbl_link_ask(enum wbl_wire_type type, json_t *json, struct wbl_bytes blo
 
 	if (ret)
 		*ret = (struct wbl_frame){ .fd = -1 };
+	if (stoppable && stopped()) {
+		json_decref(json);
+		return WBL_E_CANCELLED;
+	}
 	pthread_mutex_lock(&link_.lock);
 	w.seq = ++link_.seq ? link_.seq : ++link_.seq;
 	w.next = link_.waiters;
@@ -228,7 +232,8 @@ static void take_signal(const struct wbl_frame *f)
 	pthread_mutex_unlock(&link_.lock);
 }
 
-/* Signals start clean with each call: what was said before was meant for the former one. */
+/* Signals start clean with each call: what was said before was meant for the former one. Only the first call has
+ * none before it: a STOP that came while the module was being loaded is for it. */
 static void take_call(const struct wbl_frame *f)
 {
 	struct queued *q = wbl_alloc(sizeof *q), **p;
@@ -236,10 +241,13 @@ static void take_call(const struct wbl_frame *f)
 
 	q->frame = *f;
 	pthread_mutex_lock(&link_.lock);
-	set_signals(0, 0, 0, NULL);
+	if (link_.called) {
+		set_signals(0, 0, 0, NULL);
+		eventfd_read(link_.signal_fd, &drop);
+	}
+	link_.called = true;
 	link_.signals.epoch = (uint64_t)wbl_json_int(
 		json_object_get(f->json, "work"), "epoch", (int64_t)link_.signals.epoch);
-	eventfd_read(link_.signal_fd, &drop);
 	for (p = &link_.calls; *p; p = &(*p)->next)
 		;
 	*p = q;

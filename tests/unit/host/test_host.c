@@ -385,6 +385,19 @@ static void test_signals(void **state)
 	stop(p);
 }
 
+/* A cancel that comes while the module is being loaded must not be lost. */
+static void test_a_signal_before_the_first_call(void **state)
+{
+	struct play *p = start();
+	json_t *signal = json_pack("{s:i}", "set", WBL_SIGNAL_STOP);
+
+	wbl_wire_send(p->sock, WBL_WIRE_SIGNAL, 0, signal, NULL, 0, -1, NULL);
+	json_decref(signal);
+	assert_int_equal(play_call(p, "execute", "drain wait", NULL, NULL), 0);
+	assert_log(p, "drain", "drain -4");
+	stop(p);
+}
+
 static void test_drain_honours_stop(void **state)
 {
 	struct play *p = start();
@@ -607,6 +620,7 @@ int main(void)
 		cmocka_unit_test(test_optional_calls),
 		cmocka_unit_test(test_old_and_young_handlers),
 		cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_a_signal_before_the_first_call),
 		cmocka_unit_test(test_drain_honours_stop),
 		cmocka_unit_test(test_throttle),
 		cmocka_unit_test(test_progress_is_joined),
