@@ -130,6 +130,9 @@ int wbl_cmd_handler(struct wbl_cli *c)
 		return finish(c, result, wbl_render_handlers, true, 0);
 	if (!strcmp(op, "info"))
 		return finish(c, result, wbl_render_manifest, true, 0);
+	if (!json_object_get(result, "checks"))
+		return finish(c, result, wbl_render_handlers,
+			!json_array_size(json_object_get(result, "problems")), 2);
 	return finish(c, result, render_doctor, all_ok(json_object_get(result, "checks")), 2);
 }
 

@@ -42,7 +42,7 @@ static void tinted(struct wbl_paper *p, enum wbl_tint tint, const char *text)
 	wbl_paper_tint(p, WBL_TINT_NONE);
 }
 
-/* ": " and the reason of a state, or what its code means. */
+/* ": " and the reason of a state, its error, or what its code means. */
 static void because(struct wbl_paper *p, const json_t *e)
 {
 	const json_t *body = json_object_get(e, "body");
@@ -50,6 +50,8 @@ static void because(struct wbl_paper *p, const json_t *e)
 		json_is_string(body) ? json_string_value(body) : wbl_value_str(body, "reason");
 	int32_t status = (int32_t)wbl_json_int(e, "status", 0);
 
+	if (!*reason)
+		reason = wbl_value_str(json_object_get(body, "error"), "text");
 	if (*reason)
 		wbl_paper_add(p, ": %s", reason);
 	else if (status < 0)
@@ -71,54 +73,71 @@ static bool run_state(struct wbl_paper *p, const json_t *e)
 static void add_totals(struct wbl_paper *p, const json_t *result)
 {
 	WBL_AUTOFREE char *amount = wbl_value_amount(json_object_get(result, "totals"));
-	int64_t ms = wbl_json_int(result, "ms", -1);
-	char span[24];
+	WBL_AUTOFREE char *span = wbl_value_span(result, "ns");
 
 	if (*amount)
 		wbl_paper_add(p, ", %s", amount);
-	if (ms < 0)
-		return;
-	wbl_duration_text(ms * 1000000, span);
-	wbl_paper_add(p, ", %s", span);
+	if (*span)
+		wbl_paper_add(p, ", %s", span);
 }
 
-static bool step_state(struct wbl_narrator *n, struct wbl_paper *p, const json_t *e)
+/* What a step was last known to do, so that a good verification can be read. */
+static void remember(struct wbl_narrator *n, const json_t *e, const char *state)
 {
-	const char *state = wbl_value_str(e, "name"), *step = wbl_value_str(e, "step");
+	if (!n->states)
+		n->states = json_object();
+	json_object_set_new(n->states, wbl_value_str(e, "step"), json_string(state));
+}
+
+static bool tell_state(
+	struct wbl_paper *p, const json_t *e, const char *state, const json_t *result)
+{
+	const char *text = state;
 	size_t i;
 
-	if (!strcmp(state, "pending") || !strcmp(state, "executing"))
-		return false;
 	begin(p, e);
 	for (i = 0; i < WBL_COUNT(step_texts); i++)
 		if (!strcmp(step_texts[i].state, state))
-			state = step_texts[i].text;
-	tinted(p, wbl_value_tint(wbl_value_str(e, "name")), state);
-	if (!strcmp(wbl_value_str(e, "name"), "executed") ||
-		!strcmp(wbl_value_str(e, "name"), "verified"))
-		add_totals(p, json_object_get(n->results, step));
-	if (!strcmp(wbl_value_str(e, "name"), "executed"))
-		json_object_del(n->results, step);
-	because(p, e);
+			text = step_texts[i].text;
+	tinted(p, wbl_value_tint(state), text);
+	if (result)
+		add_totals(p, result);
+	else
+		because(p, e);
 	wbl_paper_end(p);
 	return true;
 }
 
-static bool step_intent(struct wbl_paper *p, const json_t *e)
+static bool step_state(struct wbl_narrator *n, struct wbl_paper *p, const json_t *e)
+{
+	const char *state = wbl_value_str(e, "name");
+
+	remember(n, e, state);
+	if (!strcmp(state, "pending") || !strcmp(state, "executing"))
+		return false;
+	return tell_state(p, e, state, NULL);
+}
+
+static bool step_intent(struct wbl_narrator *n, struct wbl_paper *p, const json_t *e)
 {
 	static const struct {
-		const char *call, *text;
-	} calls[] = { { "execute", "begins" }, { "verify", "verifying" }, { "rollback", "undoing" },
-		{ "probe", "finding out what reached the target" }, { "repair", "repairing" },
-		{ "partition", "listing the parts of the work" } };
+		const char *call, *text, *state;
+	} calls[] = { { "execute", "begins", "executing" }, { "rollback", "undoing", "undoing" },
+		{ "verify", "verifying", NULL }, { "repair", "repairing", NULL },
+		{ "probe", "finding out what reached the target", NULL },
+		{ "partition", "listing the parts of the work", "executing" } };
 	const char *call = wbl_value_str(e, "name");
 	int64_t attempt = wbl_json_int(e, "attempt", 1);
 	size_t i;
 
 	begin(p, e);
-	for (i = 0; i < WBL_COUNT(calls); i++)
-		if (!strcmp(calls[i].call, call))
-			call = calls[i].text;
+	for (i = 0; i < WBL_COUNT(calls); i++) {
+		if (strcmp(calls[i].call, wbl_value_str(e, "name")))
+			continue;
+		call = calls[i].text;
+		if (calls[i].state)
+			remember(n, e, calls[i].state);
+	}
 	wbl_paper_add(p, "%s", call);
 	if (attempt > 1)
 		wbl_paper_add(p, " (attempt %lld)", (long long)attempt);
@@ -126,21 +145,48 @@ static bool step_intent(struct wbl_paper *p, const json_t *e)
 	return true;
 }
 
-static bool step_result(struct wbl_narrator *n, struct wbl_paper *p, const json_t *e)
+static bool good_result(struct wbl_narrator *n, struct wbl_paper *p, const json_t *e)
 {
-	const json_t *body = json_object_get(e, "body"), *d = json_object_get(body, "diagnostics");
-	int32_t status = (int32_t)wbl_json_int(e, "status", 0);
-	const char *text;
+	const json_t *body = json_object_get(e, "body");
+	const char *call = wbl_value_str(e, "name"),
+		   *state = wbl_value_str(n->states, wbl_value_str(e, "step"));
 
-	if (!n->results)
-		n->results = json_object();
-	if (json_is_object(body) && !strcmp(wbl_value_str(e, "name"), "execute"))
-		json_object_set(n->results, wbl_value_str(e, "step"), (json_t *)body);
-	if (status >= 0)
+	if (!strcmp(call, "execute")) {
+		remember(n, e, "executed");
+		return tell_state(p, e, "executed", body);
+	}
+	if (!strcmp(call, "verify") && (!strcmp(state, "executed") || !strcmp(state, "undoing"))) {
+		const char *now = *state == 'e' ? "verified" : "undone";
+
+		remember(n, e, now);
+		return tell_state(p, e, now, body);
+	}
+	if (!strcmp(call, "verify.lasting") || !strcmp(call, "repair")) {
+		begin(p, e);
+		wbl_paper_line(p, *call == 'v' ? "still holds" : "repaired");
+		return true;
+	}
+	return false;
+}
+
+/* A failed call: the engine's error, else what the handler said first, else what its code means. */
+static bool bad_result(struct wbl_paper *p, const json_t *e)
+{
+	const json_t *body = json_object_get(e, "body"), *error = json_object_get(body, "error");
+	const char *text = wbl_value_str(error, "text"), *where = wbl_value_str(error, "where");
+	int32_t status = (int32_t)wbl_json_int(e, "status", 0);
+
+	if (status >= 0 || status == WBL_E_WAIT || status == WBL_E_SPLIT)
 		return false;
-	text = wbl_value_str(json_array_get(d, 0), "text");
+	if (!*text)
+		text = wbl_value_str(
+			json_array_get(json_object_get(body, "diagnostics"), 0), "text");
 	begin(p, e);
-	tinted(p, WBL_TINT_RED, *text ? text : wbl_code_text(status));
+	if (*wbl_value_str(e, "chunk"))
+		wbl_paper_add(p, "part %s: ", wbl_value_str(e, "chunk"));
+	wbl_paper_tint(p, WBL_TINT_RED);
+	wbl_paper_add(p, "%s%s%s", where, *where ? ": " : "", *text ? text : wbl_code_text(status));
+	wbl_paper_tint(p, WBL_TINT_NONE);
 	wbl_paper_end(p);
 	return true;
 }
@@ -198,9 +244,11 @@ bool wbl_narrate(struct wbl_narrator *n, struct wbl_paper *p, const json_t *e)
 	if (!strcmp(kind, "step.state"))
 		return step_state(n, p, e);
 	if (!strcmp(kind, "step.intent"))
-		return step_intent(p, e);
+		return step_intent(n, p, e);
 	if (!strcmp(kind, "step.result"))
-		return step_result(n, p, e);
+		return wbl_json_int(e, "status", 0) ? bad_result(p, e) : good_result(n, p, e);
+	if (!strcmp(kind, "chunk.result"))
+		return bad_result(p, e);
 	if (!strcmp(kind, "run.request"))
 		return request(p, e);
 	if (!strcmp(kind, "run.note"))
@@ -224,6 +272,6 @@ bool wbl_narrate(struct wbl_narrator *n, struct wbl_paper *p, const json_t *e)
 
 void wbl_narrator_clear(struct wbl_narrator *n)
 {
-	json_decref(n->results);
-	n->results = NULL;
+	json_decref(n->states);
+	n->states = NULL;
 }

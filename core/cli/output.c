@@ -81,15 +81,20 @@ int wbl_cli_print_json(const json_t *j, int exit)
 void wbl_render_error(struct wbl_paper *p, const json_t *error)
 {
 	const char *where = wbl_json_str(error, "where"), *text = wbl_json_str(error, "text"),
-		   *hint = wbl_json_str(error, "hint"), *name = wbl_json_str(error, "name");
+		   *hint = wbl_json_str(error, "hint"), *name = wbl_json_str(error, "name"), *lines;
 
 	wbl_paper_add(p, "whimbrel: ");
 	wbl_paper_tint(p, WBL_TINT_RED);
 	if (where && *where)
 		wbl_paper_add(p, "%s: ", where);
-	wbl_paper_add(p, "%s", text && *text ? text : name ? name : "the engine gave no reason");
+	if (!text || !*text)
+		text = name ? name : "the engine gave no reason";
+	lines = strchr(text, '\n');
+	wbl_paper_add(p, "%.*s", lines ? (int)(lines - text) : (int)strlen(text), text);
 	wbl_paper_tint(p, WBL_TINT_NONE);
 	wbl_paper_end(p);
+	if (lines)
+		wbl_paper_output(p, 2, lines + 1, 12);
 	if (!hint || !*hint)
 		hint = wbl_json_str(error, "actions");
 	if (hint && *hint)

@@ -53,7 +53,7 @@ void wbl_render_audit_list(struct wbl_paper *p, const json_t *result);
 
 /* narrate.c: events as lines. One narrator follows one stream. */
 struct wbl_narrator {
-	json_t *results; /* step -> body of its last result */
+	json_t *states; /* step -> what it was last known to do */
 };
 /* Writes the line of an entry; false when it says nothing that a person wants to see. */
 bool wbl_narrate(struct wbl_narrator *n, struct wbl_paper *p, const json_t *entry);

@@ -181,8 +181,8 @@ static char *undo_of(const json_t *step, const json_t *steps)
 
 static char *time_of(const json_t *estimate)
 {
-	WBL_AUTOFREE char *p50 = wbl_value_span(estimate, "p50_ns");
-	WBL_AUTOFREE char *p90 = wbl_value_span(estimate, "p90_ns");
+	WBL_AUTOFREE char *p50 = wbl_value_some(estimate, "p50_ns", wbl_value_span);
+	WBL_AUTOFREE char *p90 = wbl_value_some(estimate, "p90_ns", wbl_value_span);
 
 	if (!*p50 || !*p90 || !strcmp(p50, p90))
 		return wbl_strdup(*p50 ? p50 : p90);
@@ -398,7 +398,7 @@ static void part_omissions(struct wbl_paper *p, const json_t *plan)
 	wbl_paper_head(p, "What is not migrated");
 	json_array_foreach((json_t *)all, i, o)
 	{
-		WBL_AUTOFREE char *count = wbl_value_count(o, "count");
+		WBL_AUTOFREE char *count = wbl_value_some(o, "count", wbl_value_count);
 
 		wbl_paper_wrap(p, 2, "%s%s%s%s%s", count, *count ? " " : "",
 			wbl_value_str(o, "what"), *wbl_value_str(o, "why") ? ": " : "",
@@ -433,11 +433,12 @@ static void part_back(struct wbl_paper *p, const json_t *plan)
 	wbl_paper_head(p, "How to go back");
 	if (wbl_json_bool(back, "automatic", true))
 		wbl_paper_wrap(p, 2, "by itself, when a step or its verification fails%s%s",
-			*order ? ": steps " : "", order);
+			*order ? (strchr(order, ',') ? ": steps " : ": step ") : "", order);
 	else
 		wbl_paper_wrap(p, 2,
 			"not by itself: a failure stops the run and a person decides%s%s",
-			*order ? "; then steps " : "", order);
+			*order ? (strchr(order, ',') ? "; then steps " : "; then step ") : "",
+			order);
 	wbl_paper_line(p, "  by hand, also when it is done: whimbrel rollback RUN");
 	if (*point) {
 		wbl_paper_tint(p, WBL_TINT_RED);

@@ -176,6 +176,11 @@ void wbl_render_end(
 	if (!fine)
 		wbl_render_differences(p, json_object_get(report, "differences"));
 	next_commands(p, json_object_get(explained, "next"));
+	if (fine && *wbl_value_str(json_object_get(report, "rollback"), "how")) {
+		wbl_paper_head(p, "How to go back");
+		wbl_paper_wrap(
+			p, 2, "%s", wbl_value_str(json_object_get(report, "rollback"), "how"));
+	}
 }
 
 static void part_top(struct wbl_paper *p, const json_t *r)
@@ -286,7 +291,7 @@ static void part_omissions(struct wbl_paper *p, const json_t *r)
 	wbl_paper_head(p, "What was not migrated");
 	json_array_foreach((json_t *)all, i, o)
 	{
-		WBL_AUTOFREE char *count = wbl_value_count(o, "count");
+		WBL_AUTOFREE char *count = wbl_value_some(o, "count", wbl_value_count);
 
 		wbl_paper_wrap(p, 2, "%s%s%s%s%s", count, *count ? " " : "",
 			wbl_value_str(o, "what"), *wbl_value_str(o, "why") ? ": " : "",

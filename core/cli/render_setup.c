@@ -167,11 +167,9 @@ void wbl_render_manifest(struct wbl_paper *p, const json_t *entry)
 void wbl_render_audit_verify(struct wbl_paper *p, const json_t *r)
 {
 	bool ok = wbl_json_bool(r, "ok", false);
-	const json_t *anchored = json_object_get(r, "anchored"),
-		     *unanchored = json_object_get(r, "unanchored");
 	WBL_AUTOFREE char *entries = wbl_value_count(r, "entries");
-	WBL_AUTOFREE char *upto = wbl_value_text(anchored);
-	WBL_AUTOFREE char *behind = wbl_value_text(unanchored);
+	WBL_AUTOFREE char *behind = wbl_value_count(r, "unanchored");
+	int64_t upto = wbl_json_int(r, "anchor_seq", 0);
 
 	wbl_paper_tint(p, ok ? WBL_TINT_GREEN : WBL_TINT_RED);
 	wbl_paper_line(p,
@@ -179,13 +177,18 @@ void wbl_render_audit_verify(struct wbl_paper *p, const json_t *r)
 		*entries ? entries : "0");
 	wbl_paper_tint(p, WBL_TINT_NONE);
 	wbl_paper_line(p, "  head %s", wbl_value_str(r, "head"));
-	if (*upto)
-		wbl_paper_line(p, "  anchored: %s; not anchored: %s", upto, *behind ? behind : "0");
+	if (wbl_json_bool(r, "anchored", false))
+		wbl_paper_line(p, "  proved by the anchor up to entry %lld; %s came later",
+			(long long)upto, *behind ? behind : "0");
+	else
+		wbl_paper_wrap(p, 2,
+			"no anchor was given: whoever can write this folder could have made all %s "
+			"anew; note "
+			"the head elsewhere, and later: whimbrel audit verify --anchor HEAD",
+			*behind ? behind : entries);
 	if (wbl_json_int(r, "purged", 0) > 0)
 		wbl_paper_line(p, "  %lld payloads were purged; their digests are in the chain",
 			(long long)wbl_json_int(r, "purged", 0));
-	if (*wbl_value_str(r, "text"))
-		wbl_paper_wrap(p, 2, "%s", wbl_value_str(r, "text"));
 }
 
 void wbl_render_audit_list(struct wbl_paper *p, const json_t *r)

@@ -129,7 +129,7 @@ static int32_t refused(
 		while (b.len && b.len > (size_t)from && b.data[b.len - 1] == '\n')
 			b.data[--b.len] = '\0';
 		rc = wbl_fail(err, WBL_E_INTERNAL, NULL, hint,
-			"the engine could not be started; it printed: %s",
+			"the engine could not be started; it printed:\n%s",
 			b.len > (size_t)from ? b.data + from : "nothing");
 		wbl_buf_clear(&b);
 	}

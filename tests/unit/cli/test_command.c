@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -29,7 +30,7 @@
 
 extern char **environ;
 
-enum { WAIT_MS = 20000 };
+enum { WAIT_MS = 10000 };
 
 /* The stage: a state folder with a socket, the command as a child, its connection and its output. */
 struct stage {
@@ -38,6 +39,8 @@ struct stage {
 	struct wbl_buf in;
 	pid_t pid;
 	char *out, *err;
+	int terminal; /* when it is open: the command's standard input and error */
+	struct wbl_buf shown;
 };
 
 static void stage_open(struct stage *s)
@@ -48,7 +51,7 @@ static void stage_open(struct stage *s)
 	int folder;
 
 	assert_non_null(mkdtemp(top));
-	*s = (struct stage){ .top = wbl_strdup(top), .peer = -1 };
+	*s = (struct stage){ .top = wbl_strdup(top), .peer = -1, .terminal = -1 };
 	/* longer than a socket's address can be */
 	s->dir = wbl_strf("%s/%0100d/%0100d", top, 1, 2);
 	s->out_path = wbl_strf("%s/out", top);
@@ -69,6 +72,9 @@ static void stage_close(struct stage *s)
 	close(s->listening);
 	if (s->peer >= 0)
 		close(s->peer);
+	if (s->terminal >= 0)
+		close(s->terminal);
+	wbl_buf_clear(&s->shown);
 	assert_int_equal(system(command), 0);
 	free(s->top);
 	free(s->dir);
@@ -91,9 +97,12 @@ static void play(struct stage *s, const char *words)
 	for (w = strtok_r(copy, " ", &save); w && n < 23; w = strtok_r(NULL, " ", &save))
 		argv[n++] = w;
 	posix_spawn_file_actions_init(&fa);
-	posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_addopen(&fa, 0,
+		s->terminal < 0 ? "/dev/null" : ptsname(s->terminal), O_RDONLY | O_NOCTTY, 0);
 	posix_spawn_file_actions_addopen(&fa, 1, s->out_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	posix_spawn_file_actions_addopen(&fa, 2, s->err_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	posix_spawn_file_actions_addopen(&fa, 2,
+		s->terminal < 0 ? s->err_path : ptsname(s->terminal),
+		O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, 0600);
 	assert_int_equal(posix_spawn(&s->pid, program, &fa, NULL, argv, environ), 0);
 	posix_spawn_file_actions_destroy(&fa);
 }
@@ -192,7 +201,7 @@ static int finish(struct stage *s)
 	free(s->out);
 	free(s->err);
 	s->out = slurp(s->out_path);
-	s->err = slurp(s->err_path);
+	s->err = s->terminal < 0 ? slurp(s->err_path) : NULL;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
@@ -208,6 +217,38 @@ static void await_text(struct stage *s, const char *path, const char *text)
 		usleep(5000);
 	}
 	fail_msg("did not say: %s", text);
+}
+
+static void open_terminal(struct stage *s, unsigned short columns)
+{
+	struct winsize ws = { .ws_row = 24, .ws_col = columns };
+
+	if (s->terminal < 0) {
+		s->terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+		assert_true(s->terminal >= 0);
+		assert_int_equal(grantpt(s->terminal), 0);
+		assert_int_equal(unlockpt(s->terminal), 0);
+	}
+	assert_int_equal(ioctl(s->terminal, TIOCSWINSZ, &ws), 0);
+}
+
+/* Reads the terminal until it has shown `text` behind position `from`; returns the position behind that. */
+static size_t await_shown(struct stage *s, size_t from, const char *text)
+{
+	int64_t until = wbl_now_mono() + WAIT_MS * INT64_C(1000000);
+	char part[4096], *at;
+
+	while (s->shown.len <= from || !(at = strstr(s->shown.data + from, text))) {
+		struct pollfd p = { .fd = s->terminal, .events = POLLIN };
+		ssize_t n = poll(&p, 1, WAIT_MS) == 1 ? read(s->terminal, part, sizeof part) : -1;
+
+		if (n <= 0 || wbl_now_mono() > until) {
+			print_message("shown: %s\n", s->shown.len ? s->shown.data : "nothing");
+			fail_msg("the terminal did not show \"%s\"", text);
+		}
+		wbl_buf_add(&s->shown, part, (size_t)n);
+	}
+	return (size_t)(at - s->shown.data) + strlen(text);
 }
 
 #define SUMMARY(state, exit)                                                                       \
@@ -544,6 +585,135 @@ static void test_rollback_is_the_goal(void **state)
 	stage_close(&s);
 }
 
+#define WORKING(done)                                                                              \
+	"{\"id\":2,\"event\":{\"type\":\"progress\",\"run\":{\"run\":\"r-000001\",\"state\":"      \
+	"\"executing\",\"percent\":25,"                                                            \
+	"\"eta_ns\":90000000000,\"steps_total\":2,\"elapsed_ns\":30000000000,\"steps\":[{\"id\":"  \
+	"\"load/copy\","                                                                           \
+	"\"state\":\"executing\",\"items\":" done ",\"items_of\":2000}]}}}"
+
+/* Bars are drawn over, lines of durable entries stay above them; a terminal made narrow folds what stands there. */
+static void test_terminal(void **state)
+{
+	struct stage s;
+	size_t at;
+
+	stage_open(&s);
+	open_terminal(&s, 100);
+	play(&s, "apply p-000001");
+	meet(&s);
+	expect(&s, "apply", NULL);
+	tell(&s, WORKING("500"));
+	at = await_shown(&s, 0, "25 %, 1m 29s left");
+	at = await_shown(&s, at, "500 of 2,000 items");
+	at = await_shown(&s, at, "\033[2A\033[J"); /* the clock draws it again */
+	tell(&s, "{\"id\":2,\"event\":{\"type\":\"entry\",\"time\":\"2026-11-21T13:14:12.000Z\","
+		 "\"kind\":\"step.state\","
+		 "\"run\":\"r-000001\",\"step\":\"load/prepare\",\"name\":\"verified\"}}");
+	at = await_shown(&s, at, "load/prepare");
+	at = await_shown(&s, at, "500 of 2,000 items");
+	open_terminal(&s, 40);
+	kill(s.pid, SIGWINCH);
+	at = await_shown(&s, at, "\033[5A\033[J");
+	tell(&s, "{\"id\":2,\"ok\":true,\"result\":{\"run\":" SUMMARY(
+			 "completed", "0") ",\"exit\":0}}");
+	json_decref(hear(&s));
+	tell(&s, "{\"id\":3,\"ok\":true,\"result\":{}}");
+	json_decref(hear(&s));
+	tell(&s, "{\"id\":4,\"ok\":true,\"result\":{}}");
+	await_shown(&s, at, "\033[2A\033[J");
+	assert_int_equal(finish(&s), 0);
+	assert_null(strstr(s.out, "\033"));
+	stage_close(&s);
+}
+
+static const char *const asking = "{\"id\":2,\"ok\":true,\"result\":{\"plan\":\"p-000001\","
+				  "\"digest\":\"aa\",\"document\":\"{\\\"id\\\":\\\"p-000001\\\","
+				  "\\\"questions\\\":[{\\\"id\\\":\\\"dup\\\",\\\"text\\\":"
+				  "\\\"Which?\\\",\\\"proposal\\\":\\\"last\\\","
+				  "\\\"answer\\\":null}],\\\"applyable\\\":false}\"}}";
+
+/* plan, show, ask what the plan asks, ask whether, apply. */
+static void test_run(void **state)
+{
+	WBL_AUTOFREE char *spec = NULL;
+	WBL_AUTOFREE char *words = NULL;
+	struct wbl_error err;
+	struct stage s;
+	size_t at;
+
+	stage_open(&s);
+	open_terminal(&s, 100);
+	spec = wbl_strf("%s/a.conf", s.top);
+	words = wbl_strf("run %s", spec);
+	assert_int_equal(wbl_file_replace(spec, "migration: {};\n", 15, 0600, &err), 0);
+	play(&s, words);
+	meet(&s);
+	expect(&s, "plan", NULL);
+	tell(&s, asking);
+	at = await_shown(&s, 0, "dup [last]:");
+	assert_int_equal(write(s.terminal, "\n", 1), 1);
+	expect(&s, "answer", "{\"plan\":\"p-000001\",\"question\":\"dup\",\"answer\":\"last\"}");
+	tell(&s, "{\"id\":3,\"ok\":true,\"result\":{}}");
+	expect(&s, "show", "{\"plan\":\"p-000001\"}");
+	tell(&s, "{\"id\":4,\"ok\":true,\"result\":{\"plan\":\"p-000001\",\"document\":\"{"
+		 "\\\"id\\\":\\\"p-000001\\\"}\"}}");
+	await_shown(&s, at, "Apply p-000001? [y/N]");
+	assert_int_equal(write(s.terminal, "n\n", 2), 2);
+	assert_int_equal(finish(&s), 12);
+	stage_close(&s);
+}
+
+static bool word_in(const char *text, const char *word)
+{
+	WBL_AUTOFREE char *plain = wbl_strdup(text);
+	char *r = plain, *w = plain;
+
+	for (; *r; r++)
+		if (*r != '\\')
+			*w++ = *r;
+	*w = '\0';
+	return strstr(plain, word);
+}
+
+/* The manual page knows every verb and every option that is for people. */
+static void test_manual(void **state)
+{
+	WBL_AUTOFREE char *path = wbl_strf("%s/docs/man/whimbrel.1", getenv("WBL_SRC"));
+	WBL_AUTOFREE char *page = slurp(path);
+	WBL_AUTOFREE char *verbs = NULL;
+	char *save = NULL, *inner = NULL, *word;
+	struct stage s;
+
+	stage_open(&s);
+	play(&s, "help --words");
+	assert_int_equal(finish(&s), 0);
+	verbs = wbl_strdup(s.out);
+	for (word = strtok_r(verbs, "\n", &save); word; word = strtok_r(NULL, "\n", &save)) {
+		WBL_AUTOFREE char *words = wbl_strf("help --words %s", word);
+		WBL_AUTOFREE char *bold = wbl_strf(".B %s", word);
+		WBL_AUTOFREE char *mixed = wbl_strf(".BI %s ", word);
+		WBL_AUTOFREE char *quoted = wbl_strf(".BI \"%s ", word);
+		WBL_AUTOFREE char *options = NULL;
+		char *option;
+
+		if (!strncmp(word, "--", 2))
+			continue;
+		if (!word_in(page, bold) && !word_in(page, mixed) && !word_in(page, quoted))
+			fail_msg("the manual page does not have the verb %s", word);
+		play(&s, words);
+		assert_int_equal(finish(&s), 0);
+		options = wbl_strdup(s.out);
+		inner = NULL;
+		for (option = strtok_r(options, "\n", &inner); option;
+			option = strtok_r(NULL, "\n", &inner))
+			if (strcmp(option, "--words") && strcmp(option, "--on-demand") &&
+				strcmp(option, "--ready-fd") && !word_in(page, option))
+				fail_msg("the manual page does not have the option %s", option);
+	}
+	stage_close(&s);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -561,8 +731,14 @@ int main(void)
 		cmocka_unit_test(test_no_state),
 		cmocka_unit_test(test_rubbish),
 		cmocka_unit_test(test_rollback_is_the_goal),
+		cmocka_unit_test(test_terminal),
+		cmocka_unit_test(test_run),
+		cmocka_unit_test(test_manual),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
+	setenv("TERM", "xterm", 1);
+	setenv("LC_ALL", "C.UTF-8", 1);
+	unsetenv("NO_COLOR");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

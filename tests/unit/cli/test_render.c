@@ -258,23 +258,41 @@ static void test_narrate(void **state)
 		"13:14:11Z a: begins (attempt 2)\n");
 	expect_line(&n,
 		"{\"time\":\"2026-11-21T13:14:12Z\",\"kind\":\"step.result\",\"step\":\"a\","
-		"\"name\":\"execute\",\"status\":0,"
-		"\"body\":{\"totals\":{\"items\":1200},\"ms\":3200}}",
-		"");
-	expect_line(&n,
-		"{\"time\":\"2026-11-21T13:14:12Z\",\"kind\":\"step.state\",\"step\":\"a\","
-		"\"name\":\"executed\"}",
+		"\"name\":\"execute\","
+		"\"body\":{\"totals\":{\"items\":1200},\"ns\":3200000000}}",
 		"13:14:12Z a: work done, 1,200 items, 3.2 s\n");
 	expect_line(&n,
-		"{\"time\":\"2026-11-21T13:14:13Z\",\"kind\":\"step.state\",\"step\":\"a\","
-		"\"name\":\"verified\"}",
-		"13:14:13Z a: done and verified\n");
+		"{\"time\":\"2026-11-21T13:14:13Z\",\"kind\":\"step.result\",\"step\":\"a\","
+		"\"name\":\"verify\","
+		"\"body\":{\"ns\":5000000}}",
+		"13:14:13Z a: done and verified, 5 ms\n");
+	/* the same words after a rollback mean the opposite */
+	expect_line(&n,
+		"{\"time\":\"2026-11-21T13:14:14Z\",\"kind\":\"step.intent\",\"step\":\"a\","
+		"\"name\":\"rollback\"}",
+		"13:14:14Z a: undoing\n");
+	expect_line(&n,
+		"{\"kind\":\"step.result\",\"step\":\"a\",\"name\":\"rollback\",\"body\":{\"ns\":1}"
+		"}",
+		"");
+	expect_line(&n,
+		"{\"time\":\"2026-11-21T13:14:14Z\",\"kind\":\"step.result\",\"step\":\"a\","
+		"\"name\":\"verify\",\"body\":{}}",
+		"13:14:14Z a: undone, as before\n");
 	expect_line(&n,
 		"{\"time\":\"2026-11-21T13:14:13Z\",\"kind\":\"step.result\",\"step\":\"b\","
 		"\"name\":\"execute\","
-		"\"status\":-1,\"body\":{\"diagnostics\":[{\"text\":\"x\\ny: done and "
-		"verified\"}]}}",
-		"13:14:13Z b: x\\ny: done and verified\n");
+		"\"status\":-1,\"body\":{\"error\":{\"where\":\"w\",\"text\":\"x\\ny: done and "
+		"verified\"}}}",
+		"13:14:13Z b: w: x\\ny: done and verified\n");
+	expect_line(&n,
+		"{\"time\":\"2026-11-21T13:14:13Z\",\"kind\":\"step.state\",\"step\":\"b\","
+		"\"name\":\"failed\","
+		"\"status\":-1,\"body\":{\"error\":{\"text\":\"broken\"}}}",
+		"13:14:13Z b: FAILED: broken\n");
+	/* a verification that follows nothing says nothing */
+	expect_line(&n, "{\"kind\":\"step.result\",\"step\":\"c\",\"name\":\"verify\",\"body\":{}}",
+		"");
 	expect_line(&n, "{\"kind\":\"chunk.result\",\"step\":\"a\"}", "");
 	wbl_narrator_clear(&n);
 }
