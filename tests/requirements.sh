@@ -83,7 +83,7 @@ if diff -u $out "$tmp" >"$tmp.diff"; then
 else
 	bad=1
 	echo "not ok 1 - docs/requirements.md is out of date; type: tests/requirements.sh"
-	sed 's/^/# /' "$tmp.diff"
+	grep '^[-+]' "$tmp.diff" | cut -c1-100 | head -n 12 | sed 's/^/# /'
 fi
 rm -f "$tmp.diff"
 silent=$(sources | grep -E '(^|/)test_[a-z0-9_]*\.c$|\.bats$|^tests/fuzz/[a-z0-9_]*\.c$' | while read -r file; do
