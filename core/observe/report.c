@@ -92,6 +92,21 @@ static void keep_good_differences(struct collecting *c)
 	c->differences = kept;
 }
 
+/* A process that died under the work is named even when the work was then done well. */
+static void see_crash(struct collecting *c, const struct wbl_entry *e, const json_t *body)
+{
+	const char *text = wbl_json_str(json_object_get(body, "error"), "text");
+	json_t *n = json_object();
+	char at[32];
+
+	wbl_time_text(e->at, at);
+	wbl_json_put(n, "time", at);
+	wbl_json_put(n, "step", e->step);
+	wbl_json_put(n, "subject", e->chunk ? "a process died under a part of the work" : "a process died under the work");
+	wbl_json_put(n, "text", text);
+	json_array_append_new(c->recovery, n);
+}
+
 static void see_result(struct collecting *c, const struct wbl_entry *e)
 {
 	json_t *s = step_of(c, e->step), *body = body_of(e), *d;
@@ -101,6 +116,8 @@ static void see_result(struct collecting *c, const struct wbl_entry *e)
 	if (!e->status && (e->kind == WBL_KIND_CHUNK_RESULT || !strcmp(e->name, wbl_call_name(WBL_CALL_EXECUTE))))
 		json_object_set_new(c->good, attempt, json_true());
 
+	if (e->status == WBL_E_CRASHED)
+		see_crash(c, e, body);
 	json_array_foreach(json_object_get(body, "diagnostics"), i, d) {
 		json_t *own = json_copy(d);
 

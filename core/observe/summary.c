@@ -185,13 +185,35 @@ static double weight(const struct wbl_run_step *s)
 	return ns > 0 ? (double)ns : 1e6;
 }
 
+static double fraction_of_chunks(const struct wbl_run_step *s)
+{
+	double part = 0;
+	size_t i, n = 0;
+
+	for (i = 0; i < s->nchunks; i++) {
+		const struct wbl_chunk_state *c = &s->chunks[i];
+
+		if (c->phase == WBL_CHUNK_SPLIT)
+			continue;
+		n++;
+		if (c->phase == WBL_CHUNK_DONE)
+			part += 1;
+		else if (c->call && c->items > 0 && c->call->progress.items < c->items)
+			part += (double)c->call->progress.items / (double)c->items;
+	}
+	return n ? part / (double)n : 0;
+}
+
+/* A total that is only what was done so far says nothing. */
 static double fraction(const struct wbl_run_step *s, const struct amounts *a)
 {
 	if (is_done(s))
 		return 1;
-	if (a->bytes_of > 0 && a->bytes > 0)
+	if (s->listed)
+		return fraction_of_chunks(s);
+	if (a->bytes_of > a->bytes && a->bytes > 0)
 		return (double)a->bytes / (double)a->bytes_of;
-	return a->items_of > 0 ? (double)a->items / (double)a->items_of : 0;
+	return a->items_of > a->items ? (double)a->items / (double)a->items_of : 0;
 }
 
 static void put_progress(json_t *j, struct wbl_run *run, const struct amounts *sum, double part)

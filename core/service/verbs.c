@@ -332,6 +332,17 @@ static const char *strategy_of(struct wbl_control_request *r)
 	return NULL;
 }
 
+/* "roll back: why" as {run, decision: "rollback", reason: "why"}. */
+static json_t *decision_json(const struct wbl_run *run, const char *text)
+{
+	size_t word = strcspn(text, ":");
+	const char *reason = text[word] ? text + word + 1 + strspn(text + word + 1, " ") : "";
+	bool back = !strncmp(text, "roll back", word);
+
+	return json_pack("{s:s, s:s%, s:s}", "run", run->id, "decision", back ? "rollback" : text, back ? (size_t)8 : word,
+		"reason", reason);
+}
+
 static void verb_recover(struct wbl_control_request *r)
 {
 	const char *strategy = strategy_of(r);
@@ -357,7 +368,7 @@ static void verb_recover(struct wbl_control_request *r)
 			continue;
 		}
 		record(r, run, "recover");
-		json_array_append_new(runs, json_pack("{s:s, s:s, s:s}", "run", run->id, "decision", decision, "reason", decision));
+		json_array_append_new(runs, decision_json(run, decision));
 		free(decision);
 	}
 	run = one ? one : json_array_size(runs) == 1 ?
@@ -420,10 +431,10 @@ static void verb_throttle(struct wbl_control_request *r)
 	record(r, run, "throttle");
 	for (i = 0; i < run->nsteps; i++) {
 		if (run->steps[i].call)
-			wbl_call_signal(run->steps[i].call, 0, 0, NULL);
+			wbl_call_signal(run->steps[i].call, 0);
 		for (j = 0; j < run->steps[i].nchunks; j++)
 			if (run->steps[i].chunks[j].call)
-				wbl_call_signal(run->steps[i].chunks[j].call, 0, 0, NULL);
+				wbl_call_signal(run->steps[i].chunks[j].call, 0);
 	}
 	answer_summary(r, run);
 }

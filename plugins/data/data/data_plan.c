@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "data_impl.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,30 +136,74 @@ static int mapped_from(const struct data_map *m, const char *set)
 	return 0;
 }
 
-static int32_t omit_columns(struct plan *p, const struct data_table *t)
+static int is_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80;
+}
+
+static int names_word(const char *expr, const char *word)
+{
+	size_t len = strlen(word);
+	const char *at = expr;
+
+	for (; expr && *at; at++)
+		if (!strncasecmp(at, word, len) && !is_word(at[len]) &&
+			(at == expr || !is_word(at[-1])))
+			return 1;
+	return 0;
+}
+
+/* 2: a column of the mapping takes it; 1: an expression has its name in it, perhaps uses it; 0: neither. */
+static int taken(const struct data_table *t, const char *name)
+{
+	int how = 0;
+
+	for (size_t i = 0; i < t->ncols; i++)
+		if (t->cols[i].from && !strcasecmp(t->cols[i].from, name))
+			return 2;
+		else if (names_word(t->cols[i].expr, name))
+			how = 1;
+	return how;
+}
+
+static uint64_t list_columns(
+	const struct data_table *t, int how, const char *head, struct wbl_out *out)
 {
 	const struct wbl_node *c = wbl_node_at(t->source, "columns.0");
-	struct wbl_out what = { 0 };
-	int32_t rc = WBL_OK;
+	uint64_t n = 0;
 
-	for (; !rc && c; c = c->next) {
+	for (; c; c = c->next) {
 		const char *name = wbl_node_str(c, "name");
-		size_t i = 0;
 
-		while (i < t->ncols && !(t->cols[i].from && !strcasecmp(t->cols[i].from, name)))
-			i++;
-		if (i < t->ncols || wbl_node_bool(c, "generated", 0))
-			continue;
-		wbl_out_reset(&what);
-		wbl_out_fmt(&what, "column %s.%s", t->from, name);
-		rc = wbl_plan_omit(p->call, what.s, 1, "no column of the mapping takes it by name");
+		if (!wbl_node_bool(c, "generated", 0) && taken(t, name) == how)
+			wbl_out_fmt(out, "%s%s", n++ ? ", " : head, name);
+	}
+	return n;
+}
+
+static int32_t omit_columns(struct plan *p, const struct data_table *t)
+{
+	struct wbl_out what = { 0 }, why = { 0 };
+	int32_t rc = WBL_OK;
+	uint64_t n;
+
+	wbl_out_fmt(&why, "table %s ", t->to);
+	n = list_columns(t, 0, "does not take ", &why);
+	n += list_columns(
+		t, 1, n ? ", and in expressions only " : "takes in expressions only ", &why);
+	if (n) {
+		wbl_out_fmt(&what, "%s of %s", n == 1 ? "column" : "columns", t->from);
+		rc = wbl_plan_omit(p->call, what.s, n, why.s);
 	}
 	if (!rc && t->where && *t->where) {
 		wbl_out_reset(&what);
+		wbl_out_reset(&why);
 		wbl_out_fmt(&what, "rows of %s", t->from);
-		rc = wbl_plan_omit(p->call, what.s, 0, "those that `where` does not choose");
+		wbl_out_fmt(&why, "table %s takes those only: %s", t->to, t->where);
+		rc = wbl_plan_omit(p->call, what.s, 0, why.s);
 	}
 	wbl_out_clear(&what);
+	wbl_out_clear(&why);
 	return rc;
 }
 

@@ -101,7 +101,8 @@ static int32_t tell_reject(struct data_flow *f, const char *where, const char *c
 int32_t data_flow_reject(struct data_flow *f, int64_t position, const char *column,
 	const struct wbl_cell *value, const char *why)
 {
-	struct wbl_out where = { 0 }, text = { 0 };
+	struct wbl_out where = { 0 }, text = { 0 }, in = { 0 };
+	int whole = column && column[0] == '(', quote = value && !whole;
 	int32_t rc = WBL_OK;
 
 	f->rejected++;
@@ -109,6 +110,9 @@ int32_t data_flow_reject(struct data_flow *f, int64_t position, const char *colu
 		return WBL_OK;
 	place_of(f->table, position, &where);
 	wbl_out_reset(&text);
+	wbl_out_reset(&in);
+	if (!whole)
+		wbl_out_fmt(&in, "column \"%s\": ", column ? column : "?");
 	if (value)
 		wbl_cell_show(&text, value);
 	if (text.len > 200)
@@ -119,10 +123,14 @@ int32_t data_flow_reject(struct data_flow *f, int64_t position, const char *colu
 		rc = wbl_error_report(f->call, WBL_E_PARAM, where.s,
 			"Mend the source or the mapping, or allow some rejected rows by "
 			"`reject_limit`.",
-			"the row cannot go to table \"%s\": column \"%s\": %s%s%s%s", f->table->to,
-			column ? column : "?", why, value ? ": \"" : "", text.s, value ? "\"" : "");
+			"the row cannot go to table \"%s\": %s%s%s%s%s", f->table->to, in.s, why,
+			quote   ? ": \""
+			: value ? ": "
+				: "",
+			text.s, quote ? "\"" : "");
 	wbl_out_clear(&where);
 	wbl_out_clear(&text);
+	wbl_out_clear(&in);
 	return rc;
 }
 
