@@ -183,10 +183,10 @@ static void signal_step(struct wbl_run_step *s, uint32_t bit)
 	size_t i;
 
 	if (s->call && !s->call->background)
-		wbl_call_signal(s->call, bit, 0, NULL);
+		wbl_call_signal(s->call, bit);
 	for (i = 0; i < s->nchunks; i++)
 		if (s->chunks[i].call)
-			wbl_call_signal(s->chunks[i].call, bit, 0, NULL);
+			wbl_call_signal(s->chunks[i].call, bit);
 }
 
 /* True when no call but those of background steps is left. */

@@ -27,6 +27,8 @@ enum {
 	OUTPUT_TAIL = 65536,
 	FLOOD = 4 << 20,             /* printed beyond this is read slowly, so that the writer waits, not we */
 	FIRST_FREE_FD = 10,          /* ours stay clear of the numbers that a host gets */
+	STRAYS_MAX = 1000,           /* frames outside of calls: some progress may be late, a flood is not */
+	QUEUE_MAX = 64,              /* frames that a host does not take: until it does, nothing is read from it */
 };
 #define START_TIMEOUT INT64_C(30000000000)
 #define EXIT_TIMEOUT INT64_C(2000000000)
@@ -62,6 +64,7 @@ struct wbl_host_process {
 	struct wbl_buf output;       /* tail of both */
 	int64_t printed;
 	struct out_frame *queue, **queue_last;
+	size_t queued, strays;
 };
 
 static const char *const call_names[] = { "", "plan", "execute", "verify", "rollback", "check", "assess",
@@ -126,6 +129,8 @@ static void flush_queue(struct wbl_host_process *h)
 		h->queue = f->next;
 		if (!h->queue)
 			h->queue_last = &h->queue;
+		if (h->queued-- == QUEUE_MAX && !h->eof)
+			event_add(h->readable, NULL);
 		free_out(f);
 	}
 }
@@ -151,6 +156,8 @@ static void send_frame(struct wbl_host_process *h, enum wbl_wire_type type, uint
 			wbl_buf_add(&f->blob, parts[i].data, parts[i].len);
 	*h->queue_last = f;
 	h->queue_last = &f->next;
+	if (++h->queued == QUEUE_MAX)
+		event_del(h->readable);
 	flush_queue(h);
 }
 
@@ -176,16 +183,36 @@ static void send_hello(struct wbl_host_process *h)
 	send_frame(h, WBL_WIRE_HELLO, 0, j, NULL, 0, -1);
 }
 
+static int64_t start_timeout(const struct wbl_call_request *call)
+{
+	return call->timeout_ns > 0 && call->timeout_ns < START_TIMEOUT ? call->timeout_ns : START_TIMEOUT;
+}
+
 static void arm_deadline(struct wbl_host_process *h)
 {
 	struct wbl_call_request *call = h->call;
 
-	if (call->stopping)
-		arm(h, h->instance->grace_ns);
+	if (h->state == STARTING)
+		arm(h, call->stopping ? h->instance->grace_ns + 1 : start_timeout(call));
+	else if (call->stopping)
+		arm(h, h->instance->grace_ns + 1);
 	else if (call->timeout_ns && !call->background)
 		arm(h, call->timeout_ns);
 	else
 		event_del(h->timer);
+}
+
+/* The whole set each time: the last one counts. */
+static void send_signal(struct wbl_call_request *call)
+{
+	json_t *j = json_object();
+
+	wbl_json_puti(j, "set", call->signals);
+	wbl_json_puti(j, "epoch", call->epoch);
+	wbl_json_puti(j, "demand", call->background ? call->step->demand : 0);
+	wbl_json_put(j, "position", call->background ? call->step->demand_position : NULL);
+	json_object_set_new(j, "throttle", throttle_json(call->instance));
+	send_frame(call->host, WBL_WIRE_SIGNAL, 0, j, NULL, 0, -1);
 }
 
 static void send_call(struct wbl_host_process *h)
@@ -204,30 +231,20 @@ static void send_call(struct wbl_host_process *h)
 	h->state = BUSY;
 	call->started = wbl_now_mono();
 	send_frame(h, WBL_WIRE_CALL, 1, j, call->parts, WBL_COUNT(call->parts), -1);
+	if (call->signals)
+		send_signal(call);   /* what was said before the call began, the host has forgotten */
 	arm_deadline(h);
 }
 
-static void send_signal(struct wbl_call_request *call, uint64_t demand, const char *position)
-{
-	json_t *j = json_object();
-
-	wbl_json_puti(j, "set", call->signals);
-	wbl_json_puti(j, "epoch", call->epoch);
-	wbl_json_puti(j, "demand", (int64_t)demand);
-	wbl_json_put(j, "position", position);
-	json_object_set_new(j, "throttle", throttle_json(call->instance));
-	send_frame(call->host, WBL_WIRE_SIGNAL, 0, j, NULL, 0, -1);
-}
-
-void wbl_call_signal(struct wbl_call_request *call, uint32_t bits, uint64_t demand, const char *position)
+void wbl_call_signal(struct wbl_call_request *call, uint32_t bits)
 {
 	if (!call->host)
 		return;
 	call->signals |= bits;
-	send_signal(call, demand, position);
+	send_signal(call);
 	if ((bits & (WBL_SIGNAL_STOP | WBL_SIGNAL_PAUSE)) && !call->stopping) {
 		call->stopping = true;
-		if (call->host->state == BUSY)
+		if (call->host->state == BUSY || call->host->state == STARTING)
 			arm_deadline(call->host);
 	}
 }
@@ -236,7 +253,7 @@ void wbl_call_send_epoch(struct wbl_call_request *call, int64_t epoch)
 {
 	call->epoch = epoch;
 	if (call->host)
-		send_signal(call, 0, NULL);
+		send_signal(call);
 }
 
 void wbl_call_kill(struct wbl_call_request *call, const char *why)
@@ -369,7 +386,6 @@ static void remove_host(struct wbl_host_process *h)
 		;
 	*p = h->next;
 	h->engine->nhosts--;
-	h->instance->nhosts--;
 	for (p = &h->instance->idle; *p && *p != h; p = &(*p)->next_idle)
 		;
 	if (*p)
@@ -506,6 +522,7 @@ static void bury(struct wbl_host_process *h)
 		describe_end(h, &o);
 		end_call(call, &o);
 	}
+	h->instance->nhosts--;
 	free_instance_if_unused(h->instance);
 	free_host(h);
 	wbl_hosts_wake_waiting(e);
@@ -573,12 +590,15 @@ static void on_return(struct wbl_host_process *h, struct wbl_frame *f)
 {
 	struct wbl_outcome_of_call o = { 0 };
 
-	if (!h->call || f->seq != 1) {
+	if (!h->call || h->state != BUSY || f->seq != 1) {
 		wbl_fail(&h->error, WBL_E_WIRE, NULL, NULL, "the host process returned from a call that was not made");
 		kill_host(h, WBL_E_WIRE, "broken protocol");
 		return;
 	}
+	h->why_code = 0;             /* a deadline that it overstepped was this call's */
 	o.status = (int32_t)wbl_json_int(f->json, "status", WBL_E_ABI);
+	if (o.status > WBL_OK || o.status < WBL_E_WAIT)
+		o.status = WBL_E_ABI;
 	o.probe = (int32_t)wbl_json_int(f->json, "state", 0);
 	o.blob = f->blob.data;
 	o.blob_len = f->blob.len;
@@ -616,15 +636,18 @@ static void on_frame(struct wbl_host_process *h, struct wbl_frame *f)
 			go_idle(h);
 		return;
 	case WBL_WIRE_REFUSED:
+		if (h->state != STARTING)
+			break;
 		on_refused(h, f);
 		return;
 	case WBL_WIRE_RETURN:
 		on_return(h, f);
 		return;
 	default:
-		if (!h->call)
-			return;
-		wbl_host_frame(h->call, f);
+		if (h->call)
+			wbl_host_frame(h->call, f);
+		else if (++h->strays > STRAYS_MAX)
+			break;
 		return;
 	}
 	wbl_fail(&h->error, WBL_E_WIRE, NULL, NULL, "the host process sent \"%s\" out of turn", wbl_wire_name(f->type));
@@ -636,7 +659,7 @@ static void read_frames(struct wbl_host_process *h)
 	struct wbl_frame f;
 	int i;
 
-	for (i = 0; i < 64 && !h->eof; i++) {
+	for (i = 0; i < 64 && !h->eof && h->queued < QUEUE_MAX; i++) {
 		struct wbl_error err;
 		int32_t rc = wbl_wire_read(h->sock, &f, &err);
 
@@ -670,15 +693,17 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	char limit[24], why[160];
 
 	if (h->state == STARTING) {
-		kill_host(h, WBL_E_TIMEOUT, "the handler was not ready within 30 s of its start");
+		wbl_duration_text(h->call ? start_timeout(h->call) : START_TIMEOUT, limit);
+		snprintf(why, sizeof why, "the handler was not ready within %s of its start", limit);
+		kill_host(h, WBL_E_TIMEOUT, h->call && h->call->stopping ? "it was stopped while it started" : why);
 	} else if (h->state == BUSY && !h->eof && !h->call->stopping) {
 		h->call->stopping = true;
 		h->call->signals |= WBL_SIGNAL_STOP;
 		wbl_duration_text(h->call->timeout_ns, limit);
 		snprintf(h->why, sizeof h->why, "%s did not end within its time limit of %s", wbl_call_name(h->call->kind), limit);
 		h->why_code = WBL_E_TIMEOUT;
-		send_signal(h->call, 0, NULL);
-		arm(h, h->instance->grace_ns);
+		send_signal(h->call);
+		arm(h, h->instance->grace_ns + 1);
 	} else if (h->state == BUSY && !h->eof) {
 		wbl_duration_text(h->instance->grace_ns, limit);
 		snprintf(why, sizeof why, "%s did not stop within %s of being asked to", wbl_call_name(h->call->kind), limit);
@@ -883,6 +908,7 @@ void wbl_call_start(struct wbl_call_request *call)
 	if (h) {
 		h->call = call;
 		call->host = h;
+		arm_deadline(h);
 		return;
 	}
 	f = wbl_alloc(sizeof *f);
@@ -982,19 +1008,20 @@ void wbl_hosts_shoot(struct wbl_engine *e)
 
 void wbl_hosts_kill_all(struct wbl_engine *e)
 {
-	struct wbl_host_process *h, *next;
+	struct wbl_host_process *h;
 
 	for (h = e->hosts; h; h = h->next)
 		kill_host(h, WBL_E_CRASHED, "the engine ended");
-	for (h = e->hosts; h; h = next) {
-		next = h->next;
+	while ((h = e->hosts)) {
+		e->hosts = h->next;
 		if (!h->reaped)
 			waitpid(h->pid, &h->status, 0);
+		h->reaped = true;
+		wbl_orphans_end(e, h->lock_path);
 		if (h->call)
 			free_call(h->call);
 		h->instance->nhosts--;
 		free_instance_if_unused(h->instance);
 		free_host(h);
 	}
-	e->hosts = NULL;
 }

@@ -63,6 +63,9 @@ struct wbl_call_request {
 	struct wbl_host_process *host;
 	json_t *diagnostics;
 	int64_t logs;                /* entries of kind log made so far */
+	int64_t said, said_bytes;    /* of what is kept for the run or plan */
+	bool asked;                  /* a question that has no answer yet */
+	bool added;                  /* chunks */
 	json_t *totals;              /* of RESULT */
 	json_t *staged;              /* planner: steps; verify: differences held back until the end */
 	void (*done)(struct wbl_call_request *call, const struct wbl_outcome_of_call *outcome);
@@ -77,8 +80,8 @@ struct wbl_call_request {
  * the call through `done` in a later turn. */
 void wbl_call_start(struct wbl_call_request *call);
 /* Sets signal bits of a call under way (WBL_SIGNAL_*); STOP and PAUSE start the grace time after which the
- * process is killed. `position` and `demand` go with DRAIN. */
-void wbl_call_signal(struct wbl_call_request *call, uint32_t bits, uint64_t demand, const char *position);
+ * process is killed. DRAIN carries the step's newest demand. */
+void wbl_call_signal(struct wbl_call_request *call, uint32_t bits);
 void wbl_call_kill(struct wbl_call_request *call, const char *why);
 void wbl_call_send_epoch(struct wbl_call_request *call, int64_t epoch);
 

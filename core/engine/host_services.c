@@ -24,6 +24,10 @@ enum {
 	LOGS_PER_CALL = 200,
 	DIAGNOSTICS_PER_CALL = 100,
 	DIFFERENCES_PER_STEP = 1000,
+	TEXT_MAX = 32768,            /* of a log line or diagnostic */
+	SAID_MAX = 100000,           /* steps, chunks, outputs, findings ... of one call */
+	SAID_BYTES_MAX = 64 << 20,
+	SAID_BYTES_MAX_IN_PLAN = 8 << 20,
 };
 
 #define IN(kind) (1u << WBL_CALL_##kind)
@@ -39,6 +43,18 @@ static const char *text(const struct wbl_frame *f, const char *key)
 	const char *s = wbl_json_str(f->json, key);
 
 	return s ? s : "";
+}
+
+/* A text of the frame, cut at a whole character. */
+static json_t *short_text(const struct wbl_frame *f, const char *key)
+{
+	const char *s = wbl_json_str(f->json, key);
+	size_t n = s ? strnlen(s, TEXT_MAX) : 0;
+
+	if (n == TEXT_MAX)
+		while (n && ((unsigned char)s[n] & 0xc0) == 0x80)
+			n--;
+	return s ? json_stringn(s, n) : NULL;
 }
 
 static const char *chunk_id(const struct wbl_call_request *call)
@@ -73,28 +89,53 @@ static const char *step_id(const struct wbl_call_request *call)
 	return call->step ? call->step->id : call->instance->name;
 }
 
+/* Says why; the reply carries the code. */
+static void refuse(struct wbl_call_request *call, const struct wbl_frame *f, int32_t rc, const struct wbl_error *err)
+{
+	json_t *d = json_object();
+
+	wbl_json_puti(d, "severity", 1);
+	wbl_json_puti(d, "code", rc);
+	wbl_json_put(d, "where", err->where);
+	wbl_json_put(d, "text", err->text);
+	wbl_json_put(d, "hint", err->hint);
+	json_array_append_new(call->diagnostics, d);
+	reply(call, f, rc == WBL_E_DISK ? WBL_E_RESOURCES : rc);
+}
+
 /* --- one way --- */
 
 static void on_log(struct wbl_call_request *call, struct wbl_frame *f)
 {
-	char level[16];
+	json_t *said = NULL;
+	char level[24];
 
 	if (!call->step || ++call->logs > LOGS_PER_CALL)
 		return;
 	snprintf(level, sizeof level, "%d", (int)wbl_json_int(f->json, "level", 0));
 	if (call->logs == LOGS_PER_CALL)
 		append(call, (struct wbl_entry){ .kind = WBL_KIND_LOG, .name = level, .body = { "(more was said, and left out)", 29 } });
-	else
+	else if ((said = short_text(f, "text")))
 		append(call, (struct wbl_entry){ .kind = WBL_KIND_LOG, .name = level,
-			.body = { text(f, "text"), strlen(text(f, "text")) } });
+			.body = { json_string_value(said), json_string_length(said) } });
+	json_decref(said);
 }
 
 static void on_diag(struct wbl_call_request *call, struct wbl_frame *f)
 {
+	static const char *const texts[] = { "where", "text", "hint" };
+	json_t *d = json_object();
+	size_t i;
+
+	wbl_json_puti(d, "severity", wbl_json_int(f->json, "severity", 1));
+	wbl_json_puti(d, "code", wbl_json_int(f->json, "code", WBL_E_FAILED));
+	wbl_json_puti(d, "flags", wbl_json_int(f->json, "flags", 0));
+	for (i = 0; i < WBL_COUNT(texts); i++)
+		json_object_set_new(d, texts[i], short_text(f, texts[i]));
 	if (json_array_size(call->diagnostics) < DIAGNOSTICS_PER_CALL)
-		json_array_append(call->diagnostics, f->json);
+		json_array_append_new(call->diagnostics, d);
 	else
-		json_array_set(call->diagnostics, DIAGNOSTICS_PER_CALL - 1, f->json);
+		json_array_set_new(call->diagnostics, DIAGNOSTICS_PER_CALL - 1, d);
 }
 
 static int64_t not_negative(const struct wbl_frame *f, const char *key)
@@ -170,6 +211,7 @@ static void on_ask(struct wbl_call_request *call, struct wbl_frame *f)
 		if (!asked)
 			append_text(call, (struct wbl_entry){ .kind = WBL_KIND_QUESTION, .name = id }, json_incref(f->json));
 	}
+	call->asked |= !answer;
 	wbl_host_reply(call, f->seq, answer ? WBL_OK : WBL_END, NULL, answer, answer ? strlen(answer) : 0, -1);
 }
 
@@ -261,10 +303,11 @@ static void on_chunk_add(struct wbl_call_request *call, struct wbl_frame *f)
 	struct wbl_buf b = { 0 };
 	unsigned char head[16];
 
-	if (!*text(f, "id")) {
+	if (!*text(f, "id") || !(call->step->flags & WBL_STEP_PARTITIONED)) {
 		reply(call, f, WBL_E_ABI);
 		return;
 	}
+	call->added = true;
 	put_little(head, (uint64_t)not_negative(f, "items"));
 	put_little(head + 8, (uint64_t)not_negative(f, "bytes"));
 	wbl_buf_add(&b, head, sizeof head);
@@ -381,7 +424,7 @@ static void on_drain(struct wbl_call_request *call, struct wbl_frame *f)
 	w->next = b->waiters;
 	b->waiters = w;
 	if (b->call)
-		wbl_call_signal(b->call, WBL_SIGNAL_DRAIN, (uint64_t)b->demand, b->demand_position);
+		wbl_call_signal(b->call, WBL_SIGNAL_DRAIN);
 }
 
 static void on_lag(struct wbl_call_request *call, struct wbl_frame *f)
@@ -511,8 +554,16 @@ static void on_undo_each(struct wbl_call_request *call, struct wbl_frame *f)
 	find_entry(call, WBL_KIND_UNDO_DONE, one.name, 0, &reversed);
 	if (one.body.len >= sizeof len)
 		memcpy(&len, one.body.data, sizeof len);
-	if (len > one.body.len - sizeof len)
-		len = 0;
+	if (one.body.len < sizeof len || len > one.body.len - sizeof len) {
+		struct wbl_error err;
+
+		wbl_fail(&err, WBL_E_CORRUPT, one.name, "Take it back by hand; then whimbrel recover.",
+			"the undo record is damaged or was purged");
+		refuse(call, f, WBL_E_CORRUPT, &err);
+		clear_one(&one);
+		clear_one(&reversed);
+		return;
+	}
 	j = json_object();
 	wbl_json_puti(j, "seq", one.seq);
 	wbl_json_put(j, "id", one.name);
@@ -532,19 +583,6 @@ static void on_undo_done(struct wbl_call_request *call, struct wbl_frame *f)
 
 /* --- artefacts --- */
 
-static void artefact_failed(struct wbl_call_request *call, const struct wbl_frame *f, int32_t rc, const struct wbl_error *err)
-{
-	json_t *d = json_object();
-
-	wbl_json_puti(d, "severity", 1);
-	wbl_json_puti(d, "code", rc);
-	wbl_json_put(d, "where", err->where);
-	wbl_json_put(d, "text", err->text);
-	wbl_json_put(d, "hint", err->hint);
-	json_array_append_new(call->diagnostics, d);
-	reply(call, f, rc == WBL_E_DISK ? WBL_E_RESOURCES : rc);
-}
-
 static void on_art_create(struct wbl_call_request *call, struct wbl_frame *f)
 {
 	const char *name = text(f, "name");
@@ -562,7 +600,7 @@ static void on_art_create(struct wbl_call_request *call, struct wbl_frame *f)
 	rc = wbl_artefact_create(call->engine->state, owner(call), step_id(call), call->step ? call->step->pass : 1, name,
 		&file, &fd, &err);
 	if (rc) {
-		artefact_failed(call, f, rc, &err);
+		refuse(call, f, rc, &err);
 		return;
 	}
 	append(call, (struct wbl_entry){ .kind = WBL_KIND_ARTEFACT_CREATE, .name = name, .body = { file, strlen(file) } });
@@ -583,7 +621,7 @@ static void on_art_seal(struct wbl_call_request *call, struct wbl_frame *f)
 
 		rc = wbl_artefact_seal(call->engine->state, owner(call), file, f->fd, &body, &err);
 		if (rc)
-			artefact_failed(call, f, rc, &err);
+			refuse(call, f, rc, &err);
 		else
 			append_text(call, (struct wbl_entry){ .kind = WBL_KIND_ARTEFACT_SEAL, .name = name }, body);
 	} else {
@@ -611,7 +649,7 @@ static void on_art_open(struct wbl_call_request *call, struct wbl_frame *f)
 	json_decref(sealed);
 	clear_one(&one);
 	if (rc)
-		artefact_failed(call, f, rc, &err);
+		refuse(call, f, rc, &err);
 	else
 		wbl_host_reply(call, f->seq, 0, NULL, NULL, 0, fd);
 }
@@ -756,7 +794,7 @@ static void on_secret(struct wbl_call_request *call, struct wbl_frame *f)
 	if (reference)
 		rc = wbl_secret_read(reference, &value, &err);
 	if (rc && reference)
-		artefact_failed(call, f, rc, &err);
+		refuse(call, f, rc, &err);
 	else
 		wbl_host_reply(call, f->seq, rc, NULL, value.data, value.len, -1);
 	if (value.data)
@@ -804,9 +842,37 @@ static const struct service {
 	{ WBL_WIRE_SECRET, ANYWHERE, false, on_secret },
 };
 
+/* What is kept for the run or plan, and in our memory, is not without limit. */
+static bool too_much(struct wbl_call_request *call, const struct wbl_frame *f)
+{
+	static const enum wbl_wire_type kept[] = { WBL_WIRE_STEP, WBL_WIRE_OBSERVE, WBL_WIRE_OMIT, WBL_WIRE_FINDING,
+		WBL_WIRE_ASK, WBL_WIRE_OUTPUT, WBL_WIRE_CHUNK_ADD, WBL_WIRE_COVERED, WBL_WIRE_REHEARSED };
+	int64_t most = call->kind == WBL_CALL_PLAN ? SAID_BYTES_MAX_IN_PLAN : SAID_BYTES_MAX;
+	size_t i;
+
+	for (i = 0; i < WBL_COUNT(kept) && kept[i] != f->type; i++)
+		;
+	if (i == WBL_COUNT(kept))
+		return false;
+	call->said++;
+	call->said_bytes += (int64_t)(f->blob.len + json_dumpb(f->json, NULL, 0, JSON_COMPACT));
+	return call->said > SAID_MAX || call->said_bytes > most;
+}
+
+static void refuse_more(struct wbl_call_request *call, const struct wbl_frame *f)
+{
+	struct wbl_error err;
+
+	wbl_fail(&err, WBL_E_RESOURCES, step_id(call), "Tell the handler's author; larger things belong into artefacts.",
+		"%s hands over more than the engine keeps for one call", wbl_call_name(call->kind));
+	refuse(call, f, WBL_E_RESOURCES, &err);
+}
+
 void wbl_host_frame(struct wbl_call_request *call, struct wbl_frame *f)
 {
 	const struct wbl_run *run = call->instance->run;
+	/* Before the call has begun it is create() that speaks. */
+	unsigned now = call->started ? 1u << call->kind : IN(NONE);
 	const struct service *s = NULL;
 	size_t i;
 
@@ -819,7 +885,9 @@ void wbl_host_frame(struct wbl_call_request *call, struct wbl_frame *f)
 	}
 	if (!s->one_way && run && call->epoch < run->epoch)
 		reply(call, f, WBL_E_FENCED);
-	else if (s->in & (1u << call->kind))
+	else if (s->in & now && too_much(call, f))
+		refuse_more(call, f);
+	else if (s->in & now)
 		s->fn(call, f);
 	else if (!s->one_way)
 		reply(call, f, WBL_E_ABI);

@@ -177,11 +177,20 @@ static int32_t settle_status(const struct wbl_call_request *call, struct wbl_out
 	return o->status;
 }
 
+/* Who waits without having asked would wait for ever. */
+static int32_t settle_wait(const struct wbl_call_request *call, struct wbl_outcome_of_call *o, int32_t status)
+{
+	if (status == WBL_E_WAIT && !call->asked)
+		o->status = status = wbl_fail(&o->error, WBL_E_ABI, call->step->id, "Tell the handler's author.",
+			"returned \"wait\" though it asked nothing that has no answer yet");
+	return status;
+}
+
 static void execute_done(struct wbl_call_request *call, const struct wbl_outcome_of_call *outcome)
 {
 	struct wbl_outcome_of_call o = *outcome;
 	struct wbl_run_step *s = call->step;
-	int32_t status = settle_status(call, &o);
+	int32_t status = settle_wait(call, &o, settle_status(call, &o));
 	bool more = s->tries < s->attempts_max && !s->run->rehearse;
 
 	wbl_step_result(s, call, &o);
@@ -236,6 +245,9 @@ static void chunk_done(struct wbl_call_request *call, const struct wbl_outcome_o
 	struct wbl_chunk_state *c = call->chunk;
 	int32_t status = settle_status(call, &o);
 
+	if (status == WBL_E_SPLIT && !call->added)
+		status = o.status = wbl_fail(&o.error, WBL_E_ABI, c->id, "Tell the handler's author.",
+			"the chunk was said to be split, but no smaller ones were added");
 	if (status == WBL_E_SPLIT) {
 		wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_CHUNK_SPLIT, .chunk = c->id });
 		return;
@@ -349,7 +361,7 @@ static void begin(struct wbl_run_step *s, enum wbl_call_kind kind, int64_t pass,
 	call->done = done;
 	wbl_call_start(call);
 	if (call->background && s->demand > s->demand_done)
-		wbl_call_signal(call, WBL_SIGNAL_DRAIN, (uint64_t)s->demand, s->demand_position);
+		wbl_call_signal(call, WBL_SIGNAL_DRAIN);
 }
 
 void wbl_step_start(struct wbl_run_step *s)
@@ -486,5 +498,5 @@ void wbl_step_finish_background(struct wbl_run_step *s)
 	if (!s->call || (s->call->signals & WBL_SIGNAL_FINISH))
 		return;
 	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_DEMAND, .attempt = s->demand + 1, .name = "" });
-	wbl_call_signal(s->call, WBL_SIGNAL_DRAIN | WBL_SIGNAL_FINISH, (uint64_t)s->demand, NULL);
+	wbl_call_signal(s->call, WBL_SIGNAL_DRAIN | WBL_SIGNAL_FINISH);
 }
