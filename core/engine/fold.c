@@ -138,6 +138,8 @@ static void drop_chunks(struct wbl_run_step *s)
 		wbl_buf_clear(&s->chunks[i].checkpoint);
 		wbl_sums_clear(&s->chunks[i].sums);
 	}
+	json_decref(s->chunk_index);
+	s->chunk_index = NULL;
 	s->nchunks = s->chunks_done = 0;
 }
 
@@ -234,12 +236,9 @@ static void fold_step_state(struct wbl_run_step *s, const struct wbl_entry *e)
 
 static struct wbl_chunk_state *chunk(struct wbl_run_step *s, const char *id)
 {
-	size_t i;
+	const json_t *n = json_object_get(s->chunk_index, id);
 
-	for (i = s->nchunks; i-- > 0;)
-		if (!strcmp(s->chunks[i].id, id))
-			return &s->chunks[i];
-	return NULL;
+	return n ? &s->chunks[json_integer_value(n)] : NULL;
 }
 
 static int64_t little(const unsigned char *p)
@@ -261,6 +260,9 @@ static void fold_chunk_add(struct wbl_run_step *s, const struct wbl_entry *e)
 		return;
 	if (!c) {
 		s->chunks = wbl_grow(s->chunks, s->nchunks, sizeof *s->chunks);
+		if (!s->chunk_index)
+			s->chunk_index = json_object();
+		wbl_json_puti(s->chunk_index, e->chunk, (int64_t)s->nchunks);
 		c = &s->chunks[s->nchunks++];
 		*c = (struct wbl_chunk_state){ .id = wbl_strdup(e->chunk) };
 	}

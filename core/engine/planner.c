@@ -20,6 +20,7 @@ struct wbl_planner {
 	struct wbl_engine *engine;
 	json_t *doc;
 	json_t *old_questions;       /* with answers, when planned again */
+	json_t *known;               /* ids of steps */
 	struct wbl_instance **instances;
 	size_t count, open;
 	bool bind;
@@ -109,15 +110,9 @@ static json_t *claims_of(const json_t *from)
 	return out;
 }
 
-static bool step_known(const json_t *doc, const json_t *id)
+static bool step_known(const struct wbl_planner *p, const json_t *step)
 {
-	const json_t *s;
-	size_t i;
-
-	json_array_foreach(json_object_get(doc, "steps"), i, s)
-		if (json_equal(json_object_get(s, "id"), (json_t *)id))
-			return true;
-	return false;
+	return json_object_get(p->known, wbl_json_str(step, "id")) != NULL;
 }
 
 static int32_t params_ok(const char *params)
@@ -164,7 +159,7 @@ static int32_t add_step(struct wbl_call_request *call, const json_t *f)
 		qualify(s, f, migration, "inverse_arg");
 	else
 		wbl_json_put(s, "inverse_arg", wbl_json_str(f, "inverse_arg"));
-	if ((unknown >> 16) || step_known(p->doc, json_object_get(s, "id")) || !params_ok(wbl_json_str(f, "params")) ||
+	if ((unknown >> 16) || step_known(p, s) || !params_ok(wbl_json_str(f, "params")) ||
 		(!strcmp(inverse, "none") && !wbl_json_str(f, "inverse_arg"))) {
 		json_decref(s);
 		return refuse(call, id, unknown >> 16 ? "the step has a critical flag that this engine does not know" :
@@ -172,6 +167,7 @@ static int32_t add_step(struct wbl_call_request *call, const json_t *f)
 			!strcmp(inverse, "none") && !wbl_json_str(f, "inverse_arg") ? "a step without an inverse needs a reason" :
 			"the plan has two steps of this id");
 	}
+	json_object_set_new(p->known, wbl_json_str(s, "id"), json_true());
 	json_array_append_new(json_object_get(p->doc, "steps"), s);
 	return 0;
 }
@@ -531,6 +527,7 @@ static void finish(struct wbl_planner *p)
 	json_decref(p->doc);
 	json_decref(p->old_questions);
 	json_decref(p->errors);
+	json_decref(p->known);
 	free(p);
 }
 
@@ -597,6 +594,7 @@ static struct wbl_planner *start(struct wbl_engine *e, json_t *doc, bool bind, w
 	p->done = done;
 	p->ctx = ctx;
 	p->errors = json_array();
+	p->known = json_object();
 	p->old_questions = json_incref(json_object_get(doc, "questions"));
 	for (i = 0; i < WBL_COUNT(lists); i++)
 		json_object_set_new(doc, lists[i], json_array());

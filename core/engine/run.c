@@ -194,12 +194,9 @@ void wbl_sums_clear(struct wbl_sums *sums)
 
 struct wbl_run_step *wbl_run_step(struct wbl_run *run, const char *id)
 {
-	size_t i;
+	const json_t *n = json_object_get(run->index, id);
 
-	for (i = 0; i < run->nsteps; i++)
-		if (!strcmp(run->steps[i].id, id))
-			return &run->steps[i];
-	return NULL;
+	return n ? &run->steps[json_integer_value(n)] : NULL;
 }
 
 static struct wbl_instance *instance(struct wbl_run *run, const char *name)
@@ -370,6 +367,7 @@ static void free_step(struct wbl_run_step *s)
 		free(s->outputs[i].name);
 		wbl_buf_clear(&s->outputs[i].value);
 	}
+	json_decref(s->chunk_index);
 	free(s->chunks);
 	free(s->outputs);
 	free(s->after);
@@ -398,6 +396,7 @@ void wbl_run_free(struct wbl_engine *e, struct wbl_run *run)
 	}
 	if (run->timer)
 		event_free(run->timer);
+	json_decref(run->index);
 	free(run->steps);
 	free(run->order);
 	free(run->instances);
@@ -452,10 +451,12 @@ struct wbl_run *wbl_run_new(struct wbl_engine *e, const char *id, json_t *plan, 
 	run->epoch = 1;
 	run->began_live = wbl_now_mono();
 	make_instances(run);
+	run->index = json_object();
 	run->steps = wbl_alloc((json_array_size(steps) + 1) * sizeof *run->steps);
 	json_array_foreach(steps, i, def) {
 		make_step(run, &run->steps[i], def);
 		run->steps[i].index = run->nsteps++;
+		wbl_json_puti(run->index, run->steps[i].id, (int64_t)i);
 	}
 	for (i = 0; i < run->nsteps && !rc; i++)
 		rc = resolve(run, &run->steps[i], err);

@@ -75,6 +75,7 @@ struct wbl_run_step {
 	struct wbl_buf checkpoint[WBL_CALL_UPGRADE + 1];
 	struct wbl_sums sums;
 	struct wbl_chunk_state *chunks;
+	json_t *chunk_index;             /* id -> number of the chunk */
 	size_t nchunks, chunks_done;
 	struct wbl_output_value *outputs;
 	size_t noutputs;
@@ -120,6 +121,7 @@ struct wbl_run {
 	int64_t verdict;                 /* differences found by whimbrel verify, -1: never asked */
 
 	struct wbl_run_step *steps;
+	json_t *index;                   /* id -> number of the step */
 	size_t nsteps, *order;           /* topological */
 	struct wbl_instance **instances;
 	size_t ninstances;
