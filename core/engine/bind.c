@@ -88,26 +88,27 @@ static json_t *bare(const json_t *step)
 	return j;
 }
 
-static const json_t *step_of(const json_t *plan, const json_t *id)
+/* id -> step */
+static json_t *index_steps(const json_t *plan)
 {
-	const json_t *s;
+	json_t *index = json_object(), *s;
 	size_t i;
 
 	json_array_foreach(json_object_get(plan, "steps"), i, s)
-		if (json_equal(json_object_get(s, "id"), (json_t *)id))
-			return s;
-	return NULL;
+		json_object_set(index, wbl_json_str(s, "id"), s);
+	return index;
 }
 
 static void compare_steps(const json_t *stored, const json_t *fresh, json_t *reasons)
 {
+	json_t *then_index = index_steps(stored), *now_index = index_steps(fresh);
 	const json_t *s, *now;
 	size_t i;
 
 	json_array_foreach(json_object_get(stored, "steps"), i, s) {
 		const char *id = wbl_json_str(s, "id");
 
-		now = step_of(fresh, json_object_get(s, "id"));
+		now = json_object_get(now_index, id);
 		if (!now) {
 			reason(reasons, id, "Plan again.", wbl_strf("this step would not be planned now"));
 		} else {
@@ -120,8 +121,10 @@ static void compare_steps(const json_t *stored, const json_t *fresh, json_t *rea
 		}
 	}
 	json_array_foreach(json_object_get(fresh, "steps"), i, s)
-		if (!step_of(stored, json_object_get(s, "id")))
+		if (!json_object_get(then_index, wbl_json_str(s, "id")))
 			reason(reasons, wbl_json_str(s, "id"), "Plan again.", wbl_strf("this step would be planned now, and is not in the plan"));
+	json_decref(then_index);
+	json_decref(now_index);
 }
 
 json_t *wbl_plan_compare(const json_t *stored, const json_t *fresh, json_t **ret_notes)
