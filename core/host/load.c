@@ -114,6 +114,9 @@ static int32_t find_entry(
 	if (rc)
 		return rc;
 	h = open_ltdl(path, linked_in);
+	if (!h && linked_in)
+		return wbl_fail(err, WBL_E_UNAVAILABLE, path, "Name the absolute path of a file.",
+			"no module of this name is linked into this program");
 	if (!h)
 		return wbl_fail(
 			err, WBL_E_UNAVAILABLE, path, NULL, "cannot be loaded: %s", lt_dlerror());

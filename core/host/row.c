@@ -31,7 +31,7 @@ static bool header_i64(const uint8_t **p, const uint8_t *end, int64_t *ret)
 	return true;
 }
 
-const char *wbl_row_next(const uint8_t **p, const uint8_t *end, struct wbl_row *ret)
+const char *wbl_canon_row(const uint8_t **p, const uint8_t *end, struct wbl_row *ret)
 {
 	const uint8_t *at = *p, *last;
 	uint32_t len;
@@ -161,7 +161,7 @@ static const char *cell_next(const uint8_t **p, const uint8_t *end, struct wbl_c
 	return check_payload(ret, depth);
 }
 
-const char *wbl_cell_next(const uint8_t **p, const uint8_t *end, struct wbl_cell *ret)
+const char *wbl_canon_cell(const uint8_t **p, const uint8_t *end, struct wbl_cell *ret)
 {
 	return cell_next(p, end, ret, 0);
 }

@@ -20,6 +20,6 @@ struct wbl_cell {
 };
 
 /* NULL and *p moved on, or what is wrong, in words. The caller asks only while *p < end. */
-const char *wbl_row_next(const uint8_t **p, const uint8_t *end, struct wbl_row *ret);
-const char *wbl_cell_next(const uint8_t **p, const uint8_t *end, struct wbl_cell *ret);
+const char *wbl_canon_row(const uint8_t **p, const uint8_t *end, struct wbl_row *ret);
+const char *wbl_canon_cell(const uint8_t **p, const uint8_t *end, struct wbl_cell *ret);
 #endif

@@ -223,7 +223,7 @@ static const char *check_row(struct check *k, const struct wbl_row *row)
 
 	k->key.len = 0;
 	for (; !wrong && p < end; n++) {
-		wrong = wbl_cell_next(&p, end, &c);
+		wrong = wbl_canon_cell(&p, end, &c);
 		if (!wrong && row->kind == WBL_ROW_PUT)
 			wrong = check_cell(k, n, &c);
 	}
@@ -243,7 +243,7 @@ static int32_t check_rows(struct check *k, const struct wbl_batch *b, uint64_t *
 	uint64_t n = 0;
 
 	while (!wrong && p < end) {
-		wrong = wbl_row_next(&p, end, &row);
+		wrong = wbl_canon_row(&p, end, &row);
 		if (!wrong)
 			wrong = check_row(k, &row);
 		n += !wrong;
