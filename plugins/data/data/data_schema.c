@@ -216,7 +216,7 @@ int32_t data_schema_execute(struct wbl_call *call, const struct wbl_work *work)
 	struct wbl_out identity = { 0 };
 	struct data_ends e;
 	struct data_map m;
-	int32_t rc = with_map(call, rehearse ? WBL_OPEN_READ : WBL_OPEN_WRITE, &e, &m);
+	int32_t rc = with_map(call, WBL_OPEN_WRITE, &e, &m);
 
 	if (!rc && rehearse) {
 		rc = rehearse_schema(&e, &m);

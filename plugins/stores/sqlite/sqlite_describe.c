@@ -3,10 +3,12 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sqlite_impl.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char *column_text(sqlite3_stmt *st, int at)
 {
@@ -317,22 +319,40 @@ static int32_t schema_digest(struct sqlite_self *s, struct wbl_out *o)
 	return WBL_OK;
 }
 
-/* Any write moves the size or the time of the file or of its log; nothing of this is shared memory. */
+static void piece(const char *path, off_t at, size_t len, struct wbl_out *o)
+{
+	char buf[64], hex[33];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : pread(fd, buf, len, at);
+
+	if (fd >= 0)
+		close(fd);
+	wbl_digest_hex(buf, n > 0 ? (size_t)n : 0, hex);
+	wbl_out_fmt(o, "/%.16s", hex);
+}
+
+/* Any write moves the size, the time or the change counter of the file; in WAL mode those of the log, or the head of its index (number and
+ * checksum of the last frame). Files are looked at, never locked. */
 static void identity(struct sqlite_self *s, struct wbl_out *o)
 {
-	struct wbl_out id = { 0 }, wal = { 0 };
+	struct wbl_out id = { 0 }, side = { 0 };
 	struct stat st;
 
-	wbl_out_fmt(&wal, "%s-wal", s->real);
 	if (!stat(s->real, &st))
 		wbl_out_fmt(&id, "%llu:%lld:%lld.%09ld", (unsigned long long)st.st_ino,
 			(long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
-	if (!stat(wal.s, &st) && st.st_size)
+	piece(s->real, 24, 4, &id);
+	wbl_out_fmt(&side, "%s-wal", s->real);
+	if (!stat(side.s, &st) && st.st_size) {
 		wbl_out_fmt(&id, "/%lld:%lld.%09ld", (long long)st.st_size,
 			(long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+		wbl_out_reset(&side);
+		wbl_out_fmt(&side, "%s-shm", s->real);
+		piece(side.s, 0, 48, &id);
+	}
 	wbl_out_text(o, "identity", id.s);
 	wbl_out_clear(&id);
-	wbl_out_clear(&wal);
+	wbl_out_clear(&side);
 }
 
 static void tell_store(struct sqlite_self *s, struct wbl_out *o)
@@ -363,8 +383,8 @@ int32_t sqlite_describe(void *self, struct wbl_call *call, const char *set, cons
 	wbl_out_open(&s->text, NULL, '{');
 	tell_store(s, &s->text);
 	if (s->db) {
-		identity(s, &s->text);
 		rc = schema_digest(s, &s->text);
+		identity(s, &s->text);
 		if (!rc && set) {
 			wbl_out_open(&s->text, "sets", '[');
 			rc = tell_set(s, set, &s->text);

@@ -185,8 +185,8 @@ static void count_ranges(const char *set, uint64_t each, uint64_t want_rows)
 		char low[100], high[100];
 		uint64_t in = 0;
 
-		memcpy(low, next.low.data, next.low.len);
-		memcpy(high, next.high.data, next.high.len);
+		memcpy(low, next.low.len ? next.low.data : "", next.low.len);
+		memcpy(high, next.high.len ? next.high.data : "", next.high.len);
 		copy.low.data = low;
 		copy.high.data = high;
 		assert_int_equal(s.table->scan(s.self, s.call, &copy, &cursor), 0);
