@@ -38,7 +38,8 @@ static void render_summary(struct wbl_paper *p, const json_t *result)
 	const json_t *run = json_object_get(result, "run");
 	WBL_AUTOFREE char *words = wbl_value_words(wbl_value_str(run, "state"));
 
-	wbl_paper_line(p, "%s: recorded; the run is %s", wbl_value_str(run, "run"), words);
+	wbl_paper_line(p, "%s: recorded; the run %s %s", wbl_value_str(run, "run"),
+		wbl_json_bool(run, "live", true) ? "is" : "was interrupted while", words);
 	wbl_render_waiting(p, run);
 }
 

@@ -187,10 +187,10 @@ static int32_t omit_columns(struct plan *p, const struct data_table *t)
 	int32_t rc = WBL_OK;
 	uint64_t n;
 
-	wbl_out_fmt(&why, "table %s ", t->to);
-	n = list_columns(t, 0, "does not take ", &why);
+	wbl_out_fmt(&why, "table %s: ", t->to);
+	n = list_columns(t, 0, "not taken: ", &why);
 	n += list_columns(
-		t, 1, n ? ", and in expressions only " : "takes in expressions only ", &why);
+		t, 1, n ? "; only within expressions: " : "only within expressions: ", &why);
 	if (n) {
 		wbl_out_fmt(&what, "%s of %s", n == 1 ? "column" : "columns", t->from);
 		rc = wbl_plan_omit(p->call, what.s, n, why.s);
@@ -199,7 +199,7 @@ static int32_t omit_columns(struct plan *p, const struct data_table *t)
 		wbl_out_reset(&what);
 		wbl_out_reset(&why);
 		wbl_out_fmt(&what, "rows of %s", t->from);
-		wbl_out_fmt(&why, "table %s takes those only: %s", t->to, t->where);
+		wbl_out_fmt(&why, "table %s takes those where %s", t->to, t->where);
 		rc = wbl_plan_omit(p->call, what.s, 0, why.s);
 	}
 	wbl_out_clear(&what);
