@@ -65,6 +65,7 @@ struct wbl_host_process {
 	int64_t printed;
 	struct out_frame *queue, **queue_last;
 	size_t queued, strays;
+	int64_t told_items, told_bytes; /* the throttle that it knows */
 };
 
 static const char *const call_names[] = { "", "plan", "execute", "verify", "rollback", "check", "assess",
@@ -161,13 +162,24 @@ static void send_frame(struct wbl_host_process *h, enum wbl_wire_type type, uint
 	flush_queue(h);
 }
 
-static json_t *throttle_json(const struct wbl_instance *i)
+static json_t *throttle_json(struct wbl_host_process *h)
 {
+	const struct wbl_run *run = h->instance->run;
 	json_t *j = json_object();
 
-	wbl_json_puti(j, "items_per_s", i->run ? i->run->throttle_items : 0);
-	wbl_json_puti(j, "bytes_per_s", i->run ? i->run->throttle_bytes : 0);
+	h->told_items = run ? run->throttle_items : 0;
+	h->told_bytes = run ? run->throttle_bytes : 0;
+	wbl_json_puti(j, "items_per_s", h->told_items);
+	wbl_json_puti(j, "bytes_per_s", h->told_bytes);
 	return j;
+}
+
+/* It may have been idle when the throttle changed, or have been started for the plan. */
+static bool throttle_is_news(const struct wbl_host_process *h)
+{
+	const struct wbl_run *run = h->instance->run;
+
+	return run && (h->told_items != run->throttle_items || h->told_bytes != run->throttle_bytes);
 }
 
 static void send_hello(struct wbl_host_process *h)
@@ -177,7 +189,7 @@ static void send_hello(struct wbl_host_process *h)
 	wbl_json_put(j, "build", wbl_wire_build());
 	wbl_json_put(j, "engine", PACKAGE_VERSION);
 	wbl_json_puti(j, "epoch", h->instance->run ? h->instance->run->epoch : 0);
-	json_object_set_new(j, "throttle", throttle_json(h->instance));
+	json_object_set_new(j, "throttle", throttle_json(h));
 	json_object_set_new(j, "trust_any_owner", json_boolean(h->engine->options.trust_any_owner));
 	json_object_set_new(j, "fault", json_boolean(secure_getenv("WBL_TEST_FAULT") != NULL));
 	send_frame(h, WBL_WIRE_HELLO, 0, j, NULL, 0, -1);
@@ -211,7 +223,7 @@ static void send_signal(struct wbl_call_request *call)
 	wbl_json_puti(j, "epoch", call->epoch);
 	wbl_json_puti(j, "demand", call->background ? call->step->demand : 0);
 	wbl_json_put(j, "position", call->background ? call->step->demand_position : NULL);
-	json_object_set_new(j, "throttle", throttle_json(call->instance));
+	json_object_set_new(j, "throttle", throttle_json(call->host));
 	send_frame(call->host, WBL_WIRE_SIGNAL, 0, j, NULL, 0, -1);
 }
 
@@ -231,7 +243,7 @@ static void send_call(struct wbl_host_process *h)
 	h->state = BUSY;
 	call->started = wbl_now_mono();
 	send_frame(h, WBL_WIRE_CALL, 1, j, call->parts, WBL_COUNT(call->parts), -1);
-	if (call->signals)
+	if (call->signals || throttle_is_news(h))
 		send_signal(call);   /* what was said before the call began, the host has forgotten */
 	arm_deadline(h);
 }
