@@ -10,6 +10,7 @@
 #include <locale.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -40,6 +41,7 @@ void wbl_process_scrub(void)
 
 	scrub_environment();
 	umask(022);
+	setvbuf(stdout, NULL, _IOLBF, 0); /* what a handler prints must survive its crash */
 	signal(SIGPIPE, SIG_IGN);
 	if (!dumpable)
 		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

@@ -556,6 +556,7 @@ static void crash(const char *op, int sig, const char *says)
 	if (!strstr(err, says))
 		fail_msg("%s", err);
 	assert_non_null(strstr(err, "tester.so")); /* the backtrace */
+	assert_true(sig != SIGABRT || strstr(err, "words of the dying\n"));
 #ifndef WBL_SANITIZERS
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), sig);

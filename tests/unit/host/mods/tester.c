@@ -495,6 +495,7 @@ static void ex_segv(struct self *s, struct wbl_call *c)
 
 static void ex_abort(struct self *s, struct wbl_call *c)
 {
+	printf("words of the dying\n");
 	abort();
 }
 
