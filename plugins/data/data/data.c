@@ -58,6 +58,21 @@ static int32_t data_rollback(void *self, struct wbl_call *call, const struct wbl
 	return op ? op->rollback(call, work) : WBL_E_ABI;
 }
 
+/* Operations whose verify has nothing to look at are done again after a death, never taken for done. */
+static int32_t data_probe(
+	void *self, struct wbl_call *call, const struct wbl_work *work, int32_t *ret_state)
+{
+	const struct op *op = op_of(call, work);
+
+	(void)self;
+	if (!op)
+		return WBL_E_ABI;
+	if (op->verify != nothing)
+		return WBL_E_UNSUPPORTED;
+	*ret_state = WBL_PROBE_PARTLY;
+	return WBL_OK;
+}
+
 /* Every call opens what it needs: an instance keeps nothing between them. */
 static int32_t data_create(const struct wbl_handler *me, struct wbl_call *own, void **ret_self)
 {
@@ -81,6 +96,7 @@ static const struct wbl_handler data_handler = {
 	.execute = data_execute,
 	.verify = data_verify,
 	.rollback = data_rollback,
+	.probe = data_probe,
 	.partition = data_partition,
 };
 WBL_MODULE(data, "org.whimbrel.data", "0.1.0", WBL_HANDLER(&data_handler))

@@ -318,10 +318,26 @@ static int32_t say_receipts(struct sqlite_change *c, const char *origin)
 	return WBL_OK;
 }
 
+static int32_t delete_receipts(struct sqlite_change *c, const char *origin)
+{
+	sqlite3_stmt *st;
+	int32_t rc;
+
+	if (!sqlite_exists(c->s, SQLITE_RECEIPTS))
+		return WBL_OK;
+	rc = sqlite_prepare(c->s, "DELETE FROM " SQLITE_RECEIPTS " WHERE origin IS ?1", &st);
+	if (rc)
+		return rc;
+	sqlite3_bind_text(st, 1, origin, -1, SQLITE_STATIC);
+	if (sqlite3_step(st) != SQLITE_DONE)
+		rc = sqlite_fail(c->s, SQLITE_ERROR, "cannot drop the receipts");
+	sqlite3_finalize(st);
+	return rc;
+}
+
 static int32_t drop_receipts(struct sqlite_change *c)
 {
 	const char *origin = need(c, "origin");
-	sqlite3_stmt *st;
 	int64_t left = 1;
 	int32_t rc;
 
@@ -331,25 +347,19 @@ static int32_t drop_receipts(struct sqlite_change *c)
 		return WBL_OK;
 	if (c->only_say)
 		return say_receipts(c, origin);
-	rc = sqlite_prepare(c->s, "DELETE FROM " SQLITE_RECEIPTS " WHERE origin IS ?1", &st);
-	if (rc)
-		return rc;
-	sqlite3_bind_text(st, 1, origin, -1, SQLITE_STATIC);
-	rc = sqlite3_step(st) == SQLITE_DONE
-		     ? WBL_OK
-		     : sqlite_fail(c->s, SQLITE_ERROR, "cannot drop the receipts");
-	sqlite3_finalize(st);
+	rc = delete_receipts(c, origin);
 	rc = rc ? rc : number(c, "SELECT count(*) FROM " SQLITE_RECEIPTS, NULL, NULL, &left);
 	if (!rc && !left)
 		wbl_out_fmt(&c->sql, "DROP TABLE " SQLITE_RECEIPTS);
 	return rc;
 }
 
+/* Whether they were dropped or a death came before that: afterwards they are there once. */
 static int32_t restore_receipts(struct sqlite_change *c)
 {
 	const struct wbl_node *r = wbl_node_at(c->n, "receipts.0");
 	const char *origin = need(c, "origin");
-	int32_t rc = WBL_OK;
+	int32_t rc = origin ? delete_receipts(c, origin) : WBL_OK;
 
 	for (; !rc && origin && r; r = r->next) {
 		struct wbl_out key = { 0 };
