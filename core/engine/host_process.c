@@ -984,6 +984,30 @@ static json_t *limits_of(const struct wbl_module_entry *m)
 	return j;
 }
 
+/* The host need not digest again what the registry has digested. */
+static void add_seen(json_t *provider, const char *interface, const struct wbl_registry *registry)
+{
+	const char *name = wbl_json_str(provider, "name");
+	json_t *module = json_copy(json_object_get(provider, "module")), *seen = json_array(), *peers = json_array(), *p;
+	const struct wbl_provides *provides;
+	const struct wbl_module_entry *entry;
+	size_t i;
+
+	if (name && !wbl_registry_find(registry, interface, name, &provides, &entry, NULL) &&
+		!strcmp(entry->sha256, wbl_json_str(module, "sha256")))
+		for (i = 0; i < WBL_COUNT(entry->seen); i++)
+			json_array_append_new(seen, json_integer((json_int_t)entry->seen[i]));
+	json_object_set_new(module, "seen", seen);
+	json_object_set_new(provider, "module", module);
+	json_array_foreach(json_object_get(provider, "peers"), i, p) {
+		json_t *own = json_copy(p);
+
+		add_seen(own, wbl_json_str(own, "interface"), registry);
+		json_array_append_new(peers, own);
+	}
+	json_object_set_new(provider, "peers", peers);
+}
+
 struct wbl_instance *wbl_instance_new(const char *owner, const json_t *migration,
 	const struct wbl_registry *registry, bool rehearse)
 {
@@ -1006,6 +1030,7 @@ struct wbl_instance *wbl_instance_new(const char *owner, const json_t *migration
 		json_object_set(i->hello, copied[n], json_object_get(migration, copied[n]));
 	wbl_registry_find(registry, "wbl.handler/1", wbl_json_str(migration, "handler"), &provides, &entry, NULL);
 	json_object_set_new(i->hello, "limits", limits_of(entry));
+	add_seen(i->hello, "wbl.handler/1", registry);
 	return i;
 }
 

@@ -183,6 +183,17 @@ static int32_t load_registry(struct wbl_engine *e, struct wbl_registry **ret, st
 	return wbl_registry_load(&o, ret, err);
 }
 
+static void keep_digests(struct wbl_registry *fresh, const struct wbl_registry *old)
+{
+	size_t i, k;
+
+	for (i = 0; i < fresh->count; i++)
+		for (k = 0; k < old->count; k++)
+			if (!strcmp(fresh->entries[i].path, old->entries[k].path) &&
+				!memcmp(fresh->entries[i].seen, old->entries[k].seen, sizeof old->entries[k].seen))
+				memcpy(fresh->entries[i].sha256, old->entries[k].sha256, sizeof old->entries[k].sha256);
+}
+
 int32_t wbl_engine_reload(struct wbl_engine *e, struct wbl_error *err)
 {
 	struct wbl_registry *fresh;
@@ -190,6 +201,7 @@ int32_t wbl_engine_reload(struct wbl_engine *e, struct wbl_error *err)
 
 	if (rc)
 		return rc;
+	keep_digests(fresh, e->registry);
 	wbl_registry_free(e->registry);
 	e->registry = fresh;
 	return 0;

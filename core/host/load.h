@@ -11,7 +11,8 @@ struct wbl_loaded {
 	struct wbl_loaded *next;
 };
 
-/* `spec`: {path, sha256, id, version}; what is absent is not compared. Loading the same path again gives the same
+/* `spec`: {path, sha256, seen, id, version}; what is absent is not compared; the file that the engine has seen
+ * (device, inode, size, mtime) is not digested again. Loading the same path again gives the same
  * object. Errors: WBL_E_UNAVAILABLE cannot be opened, WBL_E_STALE another file than the one expected,
  * WBL_E_ABI not what the ABI says, WBL_E_UNSUPPORTED it refused by itself. */
 int32_t wbl_load(const json_t *spec, struct wbl_loaded **ret, struct wbl_error *err);
