@@ -208,7 +208,7 @@ static void arm_deadline(struct wbl_host_process *h)
 		arm(h, call->stopping ? h->instance->grace_ns + 1 : start_timeout(call));
 	else if (call->stopping)
 		arm(h, h->instance->grace_ns + 1);
-	else if (call->timeout_ns && !call->background)
+	else if (call->timeout_ns && (!call->background || (call->signals & WBL_SIGNAL_FINISH)))
 		arm(h, call->timeout_ns);
 	else
 		event_del(h->timer);
@@ -258,6 +258,8 @@ void wbl_call_signal(struct wbl_call_request *call, uint32_t bits)
 		call->stopping = true;
 		if (call->host->state == BUSY || call->host->state == STARTING)
 			arm_deadline(call->host);
+	} else if ((bits & WBL_SIGNAL_FINISH) && !call->stopping && call->host->state == BUSY) {
+		arm_deadline(call->host);
 	}
 }
 
@@ -753,7 +755,7 @@ static int spawn(struct wbl_host_process *h, int sock, int lock, int out, int er
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t at;
 	sigset_t all, none;
-	char *argv[] = { (char *)h->engine->options.host_program, NULL };
+	char *argv[] = { (char *)h->engine->options.host_program, "--lock", h->lock_path, NULL };
 	WBL_AUTOFREE char *mark = wbl_strf("WBL_HOST=%s", h->lock_path);
 	char *envp[8] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC", "HOME=/", mark };
 	static const char *const passed[] = { "ASAN_OPTIONS", "UBSAN_OPTIONS" };

@@ -1,6 +1,8 @@
 /* engine/orphans.c - finding and ending processes that must not work beside their successors.
  * A host and its helpers inherit a shared lock (descriptor 4). Who holds it is found in /proc/PID/fd, and who
- * closed it by the mark in its environment. At the engine's start every file in locks/ belongs to the dead.
+ * closed it by the mark in its environment. An engine that is not root may see neither in a host, which is not
+ * dumpable: it finds it, and what it forked, by the arguments. At the engine's start every file in locks/ belongs to
+ * the dead.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -57,13 +59,14 @@ static bool has_descriptor(const char *pid, const char *lock)
 	return found;
 }
 
-static bool has_mark(const char *pid, const char *lock)
+/* Is `mark` among the NUL-ended texts of a file in /proc, right after `before` (NULL: anywhere)? */
+static bool has_text(const char *pid, const char *name, const char *before, const char *mark)
 {
-	WBL_AUTOFREE char *path = wbl_strf("/proc/%s/environ", pid), *mark = wbl_strf("WBL_HOST=%s", lock);
+	WBL_AUTOFREE char *path = wbl_strf("/proc/%s/%s", pid, name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct wbl_buf b = { 0 };
+	bool found = false, due = !before;
 	char part[4096];
-	bool found = false;
 	ssize_t n;
 	size_t at;
 
@@ -72,10 +75,19 @@ static bool has_mark(const char *pid, const char *lock)
 	while ((n = read(fd, part, sizeof part)) > 0 && b.len < (1 << 20))
 		wbl_buf_add(&b, part, (size_t)n);
 	close(fd);
-	for (at = 0; at < b.len && !found; at += strlen(b.data + at) + 1)
-		found = !strcmp(b.data + at, mark);
+	for (at = 0; at < b.len && !found; at += strlen(b.data + at) + 1) {
+		found = due && !strcmp(b.data + at, mark);
+		due = !before || !strcmp(b.data + at, before);
+	}
 	wbl_buf_clear(&b);
 	return found;
+}
+
+static bool has_mark(const char *pid, const char *lock)
+{
+	WBL_AUTOFREE char *mark = wbl_strf("WBL_HOST=%s", lock);
+
+	return has_text(pid, "environ", NULL, mark) || has_text(pid, "cmdline", "--lock", lock);
 }
 
 /* Returns how many were found. */

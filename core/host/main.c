@@ -164,7 +164,8 @@ int main(int argc, char **argv)
 	wbl_crash_install();
 	if (argc == 3 && !strcmp(argv[1], "--check"))
 		return check(argv[2]);
-	if (argc != 1) {
+	/* --lock FILE says nothing to us: it is there for the engine to find us, and what we fork, in /proc. */
+	if (argc != 1 && !(argc == 3 && !strcmp(argv[1], "--lock"))) {
 		fputs("whimbrel-host: started by the engine; by hand: whimbrel-host --check "
 		      "/path/module.so\n",
 			stderr);

@@ -23,14 +23,16 @@
 
 static void scrub_environment(void)
 {
-	WBL_AUTOFREE char *home = wbl_strdup(getenv("HOME"));
+	WBL_AUTOFREE char *home = wbl_strdup(getenv("HOME")),
+			  *mark = wbl_strdup(getenv("WBL_HOST"));
 
 	clearenv();
 	setenv("PATH", "/usr/bin:/bin", 1);
 	setenv("HOME", home ? home : "/", 1);
 	setenv("LANG", "C.UTF-8", 1);
 	setenv("TZ", "UTC", 1);
-	setenv("WBL_HOST", PACKAGE_VERSION, 1);
+	/* The engine's mark stays: helpers that we start are found by it. */
+	setenv("WBL_HOST", mark ? mark : PACKAGE_VERSION, 1);
 	setlocale(LC_ALL, "C.UTF-8");
 	tzset();
 }
