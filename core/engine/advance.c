@@ -65,13 +65,19 @@ void wbl_run_note(struct wbl_run *run, const char *step, const char *subject, co
 
 void wbl_run_raise_epoch(struct wbl_run *run, const char *why)
 {
-	size_t i;
+	size_t i, j;
 
 	wbl_engine_append(run->engine, run, &(struct wbl_entry){ .kind = WBL_KIND_RUN_EPOCH, .epoch = run->epoch + 1,
 		.name = why });
-	for (i = 0; i < run->nsteps; i++)
-		if (run->steps[i].call)
-			wbl_call_send_epoch(run->steps[i].call, run->epoch);
+	for (i = 0; i < run->nsteps; i++) {
+		struct wbl_run_step *s = &run->steps[i];
+
+		if (s->call)
+			wbl_call_send_epoch(s->call, run->epoch);
+		for (j = 0; j < s->nchunks; j++)
+			if (s->chunks[j].call)
+				wbl_call_send_epoch(s->chunks[j].call, run->epoch);
+	}
 }
 
 void wbl_run_wake_at(struct wbl_run *run, int64_t mono_ns)
@@ -503,6 +509,8 @@ static bool all_done(const struct wbl_run *run, bool *ret_finalize_left, bool *r
 	for (i = 0; i < run->nsteps; i++) {
 		const struct wbl_run_step *s = &run->steps[i];
 
+		if (s->ncalls && !(s->call && s->call->background))
+			return false;
 		if (s->is_compensation || done(s))
 			continue;
 		if (s->state == WBL_STEP_UP && (!s->finished_by || s->finished_by->state == WBL_STEP_PENDING)) {
@@ -651,8 +659,30 @@ static bool is_undoing(const struct wbl_run *run)
 	return false;
 }
 
+/* At rest the background steps serve on: a copy that is paused, and a way back that is kept open, stand on them. */
+static void keep_background_up(struct wbl_run *run)
+{
+	size_t i;
+
+	for (i = 0; i < run->nsteps; i++) {
+		struct wbl_run_step *s = &run->steps[i];
+
+		if (!(s->flags & WBL_STEP_BACKGROUND))
+			continue;
+		if (s->state == WBL_STEP_SUSPENDED && s->was_up && wbl_step_idle(s) && !waits_for_time(s))
+			wbl_step_start(s);
+		if (s->state == WBL_STEP_FAILED && run->state == WBL_RUN_REVERSIBLE) {
+			WBL_AUTOFREE char *reason = wbl_strf("step %s failed: the way back is not kept open any more", s->id);
+
+			wbl_run_set_state(run, WBL_RUN_EXECUTING, 0, NULL);
+			set_state_with(run, WBL_RUN_FAILED, (int32_t)wbl_json_int(s->error, "code", WBL_E_FAILED), reason, s->error);
+		}
+	}
+}
+
 static void advance_run_waiting(struct wbl_run *run)
 {
+	keep_background_up(run);
 	if (run->status == WBL_E_LOCKED && !run->has_claims) {
 		if (run->cancelled)
 			wbl_run_set_state(run, WBL_RUN_CANCELLED, WBL_E_CANCELLED, "cancelled before anything was changed");
@@ -699,6 +729,14 @@ void wbl_run_advance(struct wbl_engine *e, struct wbl_run *run)
 	case WBL_RUN_PAUSED:
 		if (run->cancelled || run->rollback_asked)
 			go_back(run);
+		else
+			keep_background_up(run);
+		break;
+	case WBL_RUN_FAILED:
+	case WBL_RUN_REVERSIBLE:
+		keep_background_up(run);
+		if (!run->ncalls)
+			close_idle_hosts(run);
 		break;
 	default:
 		if (!run->ncalls)

@@ -134,6 +134,7 @@ static void drop_chunks(struct wbl_run_step *s)
 
 	for (i = 0; i < s->nchunks; i++) {
 		free(s->chunks[i].id);
+		free(s->chunks[i].parent);
 		wbl_buf_clear(&s->chunks[i].body);
 		wbl_buf_clear(&s->chunks[i].checkpoint);
 		wbl_sums_clear(&s->chunks[i].sums);
@@ -149,7 +150,7 @@ static void new_pass(struct wbl_run_step *s, int64_t pass)
 
 	s->pass = pass;
 	s->attempt = s->undo_attempt = s->restarts = 0;
-	s->touched = s->open = s->listed = false;
+	s->touched = s->open = s->listed = s->was_up = false;
 	s->demand = s->demand_done = 0;
 	s->differences = s->rehearsed = 0;
 	s->status = 0;
@@ -185,6 +186,25 @@ static void fold_intent(struct wbl_run_step *s, const struct wbl_entry *e)
 	}
 }
 
+/* What is undone stands before its barrier again. */
+static void close_barrier(struct wbl_run *run, const char *name)
+{
+	size_t i;
+
+	for (i = 0; name && i < run->nbarriers; i++)
+		if (!strcmp(run->barriers[i], name)) {
+			free(run->barriers[i]);
+			run->barriers[i--] = run->barriers[--run->nbarriers];
+		}
+}
+
+static void set_undone(struct wbl_run_step *s)
+{
+	s->state = WBL_STEP_UNDONE;
+	s->touched = false;
+	close_barrier(s->run, s->barrier);
+}
+
 /* What a good result means needs no decision. */
 static void fold_success(struct wbl_run_step *s, enum wbl_call_kind call)
 {
@@ -192,10 +212,8 @@ static void fold_success(struct wbl_run_step *s, enum wbl_call_kind call)
 		s->state = s->run->rehearse ? WBL_STEP_VERIFIED : WBL_STEP_EXECUTED;
 	else if (call == WBL_CALL_VERIFY && s->state == WBL_STEP_EXECUTED)
 		s->state = WBL_STEP_VERIFIED;
-	else if (call == WBL_CALL_VERIFY && s->state == WBL_STEP_UNDOING) {
-		s->state = WBL_STEP_UNDONE;
-		s->touched = false;
-	}
+	else if (call == WBL_CALL_VERIFY && s->state == WBL_STEP_UNDOING)
+		set_undone(s);
 }
 
 static void fold_result(struct wbl_run_step *s, const struct wbl_entry *e)
@@ -226,7 +244,7 @@ static void fold_step_state(struct wbl_run_step *s, const struct wbl_entry *e)
 	s->open = false;
 	s->ended = e->at;
 	if (s->state == WBL_STEP_UNDONE)
-		s->touched = false;
+		set_undone(s);
 	if (json_object_get(body, "error")) {
 		json_decref(s->error);
 		s->error = json_incref(json_object_get(body, "error"));
@@ -266,6 +284,10 @@ static void fold_chunk_add(struct wbl_run_step *s, const struct wbl_entry *e)
 		c = &s->chunks[s->nchunks++];
 		*c = (struct wbl_chunk_state){ .id = wbl_strdup(e->chunk) };
 	}
+	if (e->name && c->phase == WBL_CHUNK_READY && !c->attempt) {
+		c->phase = WBL_CHUNK_STAGED;
+		set_text(&c->parent, e->name);
+	}
 	c->items = little(p);
 	c->bytes = little(p + 8);
 	set_buf(&c->body, p + 16, e->body.len - 16);
@@ -285,6 +307,17 @@ static void fold_chunk_result(struct wbl_run_step *s, const struct wbl_entry *e)
 		c->phase = WBL_CHUNK_READY;
 	}
 	json_decref(body);
+}
+
+/* The parts that this one named count from now on. Those that an attempt left staged are named again by the next. */
+static void fold_split(struct wbl_run_step *s, const char *parent)
+{
+	size_t i;
+
+	s->chunks_done++;
+	for (i = 0; i < s->nchunks; i++)
+		if (s->chunks[i].phase == WBL_CHUNK_STAGED && !strcmp(s->chunks[i].parent, parent))
+			s->chunks[i].phase = WBL_CHUNK_READY;
 }
 
 static void fold_chunk(struct wbl_run_step *s, const struct wbl_entry *e)
@@ -308,7 +341,7 @@ static void fold_chunk(struct wbl_run_step *s, const struct wbl_entry *e)
 			break;
 		c->phase = e->kind == WBL_KIND_CHUNK_SPLIT ? WBL_CHUNK_SPLIT : WBL_CHUNK_OPEN;
 		if (e->kind == WBL_KIND_CHUNK_SPLIT)
-			s->chunks_done++;
+			fold_split(s, e->chunk);
 		else
 			c->attempt = e->attempt;
 	}
@@ -368,6 +401,7 @@ static void fold_step(struct wbl_run_step *s, const struct wbl_entry *e)
 		break;
 	case WBL_KIND_BG_READY:
 		s->state = WBL_STEP_UP;
+		s->was_up = true;
 		break;
 	case WBL_KIND_DEMAND:
 		s->demand = e->attempt;

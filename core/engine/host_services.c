@@ -312,7 +312,8 @@ static void on_chunk_add(struct wbl_call_request *call, struct wbl_frame *f)
 	put_little(head + 8, (uint64_t)not_negative(f, "bytes"));
 	wbl_buf_add(&b, head, sizeof head);
 	wbl_buf_add(&b, f->blob.data, f->blob.len);
-	append(call, (struct wbl_entry){ .kind = WBL_KIND_CHUNK_ADD, .chunk = text(f, "id"), .body = { b.data, b.len } });
+	append(call, (struct wbl_entry){ .kind = WBL_KIND_CHUNK_ADD, .chunk = text(f, "id"), .name = chunk_id(call),
+		.body = { b.data, b.len } });
 	wbl_buf_clear(&b);
 	reply(call, f, 0);
 }
@@ -350,6 +351,19 @@ void wbl_step_answer_drains(struct wbl_run_step *s)
 			free_waiter(w);
 		}
 	}
+}
+
+void wbl_step_refuse_drains(struct wbl_run_step *s)
+{
+	while (s->waiters) {
+		wbl_host_reply(s->waiters->call, s->waiters->seq, WBL_E_UNAVAILABLE, NULL, NULL, 0, -1);
+		free_waiter(s->waiters);
+	}
+}
+
+static bool is_down(const struct wbl_run_step *s)
+{
+	return s->state != WBL_STEP_EXECUTING && s->state != WBL_STEP_UP && s->state != WBL_STEP_SUSPENDED;
 }
 
 void wbl_call_forget_drains(struct wbl_call_request *call)
@@ -406,6 +420,10 @@ static void on_drain(struct wbl_call_request *call, struct wbl_frame *f)
 
 	if (!b || !(b->flags & WBL_STEP_BACKGROUND) || b == call->step) {
 		reply(call, f, WBL_E_ABI);
+		return;
+	}
+	if (is_down(b)) {
+		reply(call, f, WBL_E_UNAVAILABLE);
 		return;
 	}
 	wbl_step_append(b, &(struct wbl_entry){ .kind = WBL_KIND_DEMAND, .attempt = b->demand + 1,

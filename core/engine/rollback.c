@@ -10,17 +10,21 @@
 #include "core/engine/run.h"
 #include "core/engine/values.h"
 
+/* In topological order once: with many ways from one step to the other, following each would take for ever. */
 static bool comes_after(const struct wbl_run *run, const struct wbl_run_step *s, const struct wbl_run_step *base)
 {
-	size_t i;
+	WBL_AUTOFREE char *after = wbl_alloc(run->nsteps + 1);
+	size_t i, j;
 
-	for (i = 0; i < s->nafter; i++) {
-		const struct wbl_run_step *on = &run->steps[s->after[i]];
+	for (i = 0; i < run->nsteps; i++) {
+		const struct wbl_run_step *t = &run->steps[run->order[i]];
 
-		if (on == base || comes_after(run, on, base))
-			return true;
+		for (j = 0; j < t->nafter && !after[t->index]; j++)
+			after[t->index] = t->after[j] == base->index || after[t->after[j]];
+		if (t == s)
+			break;
 	}
-	return false;
+	return after[s->index];
 }
 
 /* Does this step go, when only a part is taken back? */
@@ -46,7 +50,8 @@ static void fail(struct wbl_run_step *s, int32_t status, const struct wbl_outcom
 static void rollback_done(struct wbl_call_request *call, const struct wbl_outcome_of_call *o)
 {
 	struct wbl_run_step *s = call->step;
-	bool again = (o->status == WBL_E_RETRY || o->status == WBL_E_UNAVAILABLE || o->died) &&
+	bool late = o->status == WBL_E_CANCELLED && call->stopping;
+	bool again = (o->status == WBL_E_RETRY || o->status == WBL_E_UNAVAILABLE || o->died || late) &&
 		s->undo_tries < s->attempts_max;
 
 	wbl_step_result(s, call, o);
@@ -104,7 +109,11 @@ static bool compensated(struct wbl_run_step *s)
 	switch (c->state) {
 	case WBL_STEP_VERIFIED:
 	case WBL_STEP_PASSED_OVER:
-		return true;
+		if (c->began > s->began)
+			return true;
+		if (wbl_step_idle(c))
+			wbl_step_start(c);
+		return false;
 	case WBL_STEP_EXECUTED:
 		if (wbl_step_idle(c))
 			wbl_step_verify(c, 0);
@@ -127,13 +136,17 @@ static bool compensated(struct wbl_run_step *s)
 static bool background_is_down(struct wbl_run_step *s)
 {
 	if (!(s->flags & WBL_STEP_BACKGROUND) || s->state == WBL_STEP_EXECUTED || s->state == WBL_STEP_VERIFIED ||
-		s->state == WBL_STEP_FAILED)
+		s->state == WBL_STEP_FAILED || s->state == WBL_STEP_PASSED_OVER)
 		return wbl_step_idle(s);
 	if (s->call) {
-		if (s->state == WBL_STEP_UP)
+		if (s->was_up)
 			wbl_step_finish_background(s);
+		else if (!s->call->stopping)
+			wbl_call_signal(s->call, WBL_SIGNAL_STOP);
 		return false;
 	}
+	if (!s->was_up)
+		return wbl_step_idle(s);
 	if (s->not_before > wbl_now_mono()) {
 		wbl_run_wake_at(s->run, s->not_before);
 		return false;

@@ -23,7 +23,8 @@ enum wbl_step_state {
 #undef WBL_STEP
 };
 
-enum wbl_chunk_phase { WBL_CHUNK_READY, WBL_CHUNK_OPEN, WBL_CHUNK_DONE, WBL_CHUNK_SPLIT };
+/* STAGED: named by a chunk that is being split, and dropped unless that one says so in the end. */
+enum wbl_chunk_phase { WBL_CHUNK_READY, WBL_CHUNK_OPEN, WBL_CHUNK_DONE, WBL_CHUNK_SPLIT, WBL_CHUNK_STAGED };
 
 struct wbl_sums {                        /* struct wbl_totals with owned JSON digests */
 	int64_t items, bytes, rejected, chunks;
@@ -37,6 +38,7 @@ struct wbl_chunk_state {
 	struct wbl_buf body;
 	int64_t items, bytes, attempt;
 	enum wbl_chunk_phase phase;
+	char *parent;                    /* of a staged one */
 	struct wbl_sums sums;
 	struct wbl_buf checkpoint;
 	/* live */
@@ -69,6 +71,7 @@ struct wbl_run_step {
 	int64_t undo_attempt, restarts;
 	bool touched;                    /* an execute began in this pass and was not undone */
 	bool open;                       /* an intent without a result */
+	bool was_up;                     /* a background step served in this pass */
 	enum wbl_call_kind open_call;
 	bool confirmed, listed, staged_verify;
 	int32_t status;
@@ -190,6 +193,7 @@ void wbl_step_feed_chunks(struct wbl_run_step *s);      /* partitioned: as many 
 void wbl_step_set_state(struct wbl_run_step *s, enum wbl_step_state state, int32_t status, const json_t *error);
 void wbl_step_finish_background(struct wbl_run_step *s);
 void wbl_step_answer_drains(struct wbl_run_step *background);  /* those whose demand is met */
+void wbl_step_refuse_drains(struct wbl_run_step *background);  /* it is down: nobody will drain */
 void wbl_call_forget_drains(struct wbl_call_request *call); /* the call ends: nobody is left to be told */
 void wbl_step_append(struct wbl_run_step *s, struct wbl_entry *e);
 struct wbl_call_request *wbl_step_call_new(struct wbl_run_step *s, enum wbl_call_kind kind, uint32_t flags);

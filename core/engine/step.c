@@ -160,7 +160,8 @@ static bool was_asked_to_stop(const struct wbl_call_request *call)
 {
 	const struct wbl_run *run = call->step->run;
 
-	return run->stopping || run->pause_asked || run->cancelled || run->rollback_asked;
+	return run->state == WBL_RUN_EXECUTING &&
+		(run->stopping || run->pause_asked || run->cancelled || run->rollback_asked);
 }
 
 /* A call that came back "cancelled" though nobody but its deadline asked it to stop has timed out. */
@@ -186,6 +187,20 @@ static int32_t settle_wait(const struct wbl_call_request *call, struct wbl_outco
 	return status;
 }
 
+/* What was stopped is no attempt that failed. */
+static void stopped_on_request(struct wbl_run_step *s, int32_t status, const struct wbl_outcome_of_call *o)
+{
+	if (status == WBL_E_WAIT) {
+		wbl_step_set_state(s, WBL_STEP_WAITING, status, NULL);
+	} else if (status == WBL_E_CANCELLED || status == WBL_E_RETRY || unknown_outcome(status)) {
+		wbl_step_set_state(s, WBL_STEP_SUSPENDED, status, NULL);
+		if (status == WBL_E_CANCELLED && s->tries)
+			s->tries--;
+	} else {
+		fail_step(s, status, o);
+	}
+}
+
 static void execute_done(struct wbl_call_request *call, const struct wbl_outcome_of_call *outcome)
 {
 	struct wbl_outcome_of_call o = *outcome;
@@ -194,13 +209,12 @@ static void execute_done(struct wbl_call_request *call, const struct wbl_outcome
 	bool more = s->tries < s->attempts_max && !s->run->rehearse;
 
 	wbl_step_result(s, call, &o);
-	if (!status)
+	if (!status) {
+		wbl_step_refuse_drains(s);
 		return;
+	}
 	if (status == WBL_E_CANCELLED || was_asked_to_stop(call)) {
-		if (status == WBL_E_CANCELLED || unknown_outcome(status))
-			wbl_step_set_state(s, WBL_STEP_SUSPENDED, status, NULL);
-		else
-			fail_step(s, status, &o);
+		stopped_on_request(s, status, &o);
 	} else if (status == WBL_E_WAIT) {
 		wbl_step_set_state(s, WBL_STEP_WAITING, status, NULL);
 	} else if (status == WBL_E_RETRY && more) {
@@ -214,6 +228,8 @@ static void execute_done(struct wbl_call_request *call, const struct wbl_outcome
 	} else {
 		fail_step(s, status, &o);
 	}
+	if (call->background && s->state != WBL_STEP_SUSPENDED)
+		wbl_step_refuse_drains(s);
 }
 
 /* --- chunks --- */
@@ -238,6 +254,16 @@ static void chunk_result(struct wbl_run_step *s, const struct wbl_call_request *
 		.attempt = call->chunk->attempt, .pass = call->pass, .status = o->status }, body);
 }
 
+/* Nobody else stops what is left of an optional step that failed. */
+static void stop_chunks(struct wbl_run_step *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nchunks; i++)
+		if (s->chunks[i].call)
+			wbl_call_signal(s->chunks[i].call, WBL_SIGNAL_STOP);
+}
+
 static void chunk_done(struct wbl_call_request *call, const struct wbl_outcome_of_call *outcome)
 {
 	struct wbl_outcome_of_call o = *outcome;
@@ -253,12 +279,18 @@ static void chunk_done(struct wbl_call_request *call, const struct wbl_outcome_o
 		return;
 	}
 	chunk_result(s, call, &o);
-	if (!status || was_asked_to_stop(call) || s->state != WBL_STEP_EXECUTING)
+	if (status == WBL_E_CANCELLED && c->tries)
+		c->tries--;
+	if (!status || status == WBL_E_CANCELLED || s->state != WBL_STEP_EXECUTING)
+		return;
+	if (was_asked_to_stop(call) && (status == WBL_E_RETRY || unknown_outcome(status)))
 		return;
 	if ((status == WBL_E_RETRY || unknown_outcome(status)) && c->tries < s->attempts_max && !s->run->rehearse)
 		back_off(s, &c->not_before, c->tries);
 	else
 		fail_step(s, status, &o);
+	if (s->state == WBL_STEP_PASSED_OVER)
+		stop_chunks(s);
 }
 
 static void start_chunk(struct wbl_run_step *s, struct wbl_chunk_state *c)
@@ -299,19 +331,28 @@ static void finish_partitioned(struct wbl_run_step *s)
 		.attempt = s->attempt }, body);
 }
 
+static size_t staged(const struct wbl_run_step *s)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < s->nchunks; i++)
+		n += s->chunks[i].phase == WBL_CHUNK_STAGED;
+	return n;
+}
+
 void wbl_step_feed_chunks(struct wbl_run_step *s)
 {
 	int64_t now = wbl_now_mono(), soonest = INT64_MAX;
 	size_t i;
 
-	if (s->chunks_done == s->nchunks && !s->ncalls) {
+	if (s->chunks_done + staged(s) == s->nchunks && !s->ncalls) {
 		finish_partitioned(s);
 		return;
 	}
 	for (i = 0; i < s->nchunks && chunk_calls(s) < (size_t)s->processes_max; i++) {
 		struct wbl_chunk_state *c = &s->chunks[i];
 
-		if (c->call || c->phase == WBL_CHUNK_DONE || c->phase == WBL_CHUNK_SPLIT)
+		if (c->call || (c->phase != WBL_CHUNK_READY && c->phase != WBL_CHUNK_OPEN))
 			continue;
 		if (c->not_before > now) {
 			soonest = c->not_before < soonest ? c->not_before : soonest;
@@ -364,9 +405,15 @@ static void begin(struct wbl_run_step *s, enum wbl_call_kind kind, int64_t pass,
 		wbl_call_signal(call, WBL_SIGNAL_DRAIN);
 }
 
+/* A compensating step that was done for an earlier pass is done again for this one. */
+static bool compensates_anew(const struct wbl_run_step *s)
+{
+	return s->is_compensation && (s->state == WBL_STEP_VERIFIED || s->state == WBL_STEP_PASSED_OVER);
+}
+
 void wbl_step_start(struct wbl_run_step *s)
 {
-	bool again = s->state == WBL_STEP_UNDONE;
+	bool again = s->state == WBL_STEP_UNDONE || compensates_anew(s);
 	int64_t pass = again ? s->pass + 1 : s->pass ? s->pass : 1, attempt = again ? 1 : s->attempt + 1;
 	uint32_t flags = attempt > 1 ? WBL_WORK_RESUME : 0;
 
@@ -407,6 +454,7 @@ static void settle_probe(struct wbl_run_step *s, int32_t state, const char *how)
 		back_off(s, &s->not_before, s->tries);
 	} else {
 		o.status = s->status;
+		o.output = wbl_json_str(s->error, "output");
 		wbl_fail(&o.error, s->status, s->id, wbl_code_actions(WBL_E_INDETERMINATE), "%s",
 			state == WBL_PROBE_UNKNOWN ? "the handler cannot tell what reached the target" :
 			wbl_json_str(s->error, "text") ? wbl_json_str(s->error, "text") : "no attempt is left");

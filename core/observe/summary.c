@@ -49,7 +49,7 @@ static struct amounts amounts_of(const struct wbl_run_step *s)
 		for (i = 0; i < s->nchunks; i++) {
 			const struct wbl_chunk_state *c = &s->chunks[i];
 
-			if (c->phase == WBL_CHUNK_SPLIT)
+			if (c->phase == WBL_CHUNK_SPLIT || c->phase == WBL_CHUNK_STAGED)
 				continue;
 			a.items_of += c->items;
 			a.bytes_of += c->bytes;
@@ -193,7 +193,7 @@ static double fraction_of_chunks(const struct wbl_run_step *s)
 	for (i = 0; i < s->nchunks; i++) {
 		const struct wbl_chunk_state *c = &s->chunks[i];
 
-		if (c->phase == WBL_CHUNK_SPLIT)
+		if (c->phase == WBL_CHUNK_SPLIT || c->phase == WBL_CHUNK_STAGED)
 			continue;
 		n++;
 		if (c->phase == WBL_CHUNK_DONE)
