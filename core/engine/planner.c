@@ -13,14 +13,14 @@
 #include "core/engine/plan.h"
 #include "core/engine/run.h"
 
-#define PLAN_LIFE INT64_C(604800000000000)   /* 7 days */
+#define PLAN_LIFE INT64_C(604800000000000) /* 7 days */
 #define PLAN_TIMEOUT INT64_C(600000000000)
 
 struct wbl_planner {
 	struct wbl_engine *engine;
 	json_t *doc;
-	json_t *old_questions;       /* with answers, when planned again */
-	json_t *known;               /* ids of steps */
+	json_t *old_questions; /* with answers, when planned again */
+	json_t *known;         /* ids of steps */
 	struct wbl_instance **instances;
 	size_t count, open;
 	bool bind;
@@ -83,7 +83,7 @@ static void copy_present(json_t *to, const json_t *from, const char *const *keys
 	for (; *keys; keys++) {
 		json_t *v = json_object_get(from, *keys);
 
-		if (v && !json_is_null(v))
+		if (v && !json_is_null(v) && (json_is_string(v) || strcmp(*keys, "barrier")))
 			json_object_set(to, *keys, v);
 	}
 }
@@ -93,7 +93,8 @@ static json_t *claims_of(const json_t *from)
 	json_t *out = json_array(), *c;
 	size_t i;
 
-	json_array_foreach(json_object_get(from, "claims"), i, c) {
+	json_array_foreach(json_object_get(from, "claims"), i, c)
+	{
 		json_t *claim = json_object();
 		const char *mode = wbl_claim_mode_name(wbl_json_int(c, "mode", 0));
 
@@ -126,7 +127,8 @@ static int32_t params_ok(const char *params)
 
 static int32_t add_step(struct wbl_call_request *call, const json_t *f)
 {
-	static const char *const same[] = { "title", "op", "risks", "estimate", "limits", "manual", "params", "barrier", NULL };
+	static const char *const same[] = { "title", "op", "risks", "estimate", "limits", "manual",
+		"params", "barrier", NULL };
 	struct wbl_planner *p = call->instance->planner;
 	const char *migration = call->instance->name, *id = wbl_json_str(f, "id");
 	uint32_t flags = (uint32_t)wbl_json_int(f, "flags", 0), unknown;
@@ -137,9 +139,12 @@ static int32_t add_step(struct wbl_call_request *call, const json_t *f)
 
 	if (!id_is_good(id) || !kind || !inverse || !(claims = claims_of(f))) {
 		json_decref(after);
-		return refuse(call, id, !id_is_good(id) ? "the step's id is not 1 to 200 printable characters without \"/\"" :
-			!kind ? "the step has no known kind" : !inverse ? "the step has no known inverse" :
-			"a claim needs a known mode, a kind and a name");
+		return refuse(call, id,
+			!id_is_good(id)
+				? "the step's id is not 1 to 200 printable characters without \"/\""
+			: !kind    ? "the step has no known kind"
+			: !inverse ? "the step has no known inverse"
+				   : "a claim needs a known mode, a kind and a name");
 	}
 	s = json_object();
 	json_object_set_new(s, "id", qualified(migration, id));
@@ -162,10 +167,14 @@ static int32_t add_step(struct wbl_call_request *call, const json_t *f)
 	if ((unknown >> 16) || step_known(p, s) || !params_ok(wbl_json_str(f, "params")) ||
 		(!strcmp(inverse, "none") && !wbl_json_str(f, "inverse_arg"))) {
 		json_decref(s);
-		return refuse(call, id, unknown >> 16 ? "the step has a critical flag that this engine does not know" :
-			!params_ok(wbl_json_str(f, "params")) ? "the step's params are not a JSON object" :
-			!strcmp(inverse, "none") && !wbl_json_str(f, "inverse_arg") ? "a step without an inverse needs a reason" :
-			"the plan has two steps of this id");
+		return refuse(call, id,
+			unknown >> 16
+				? "the step has a critical flag that this engine does not know"
+			: !params_ok(wbl_json_str(f, "params"))
+				? "the step's params are not a JSON object"
+			: !strcmp(inverse, "none") && !wbl_json_str(f, "inverse_arg")
+				? "a step without an inverse needs a reason"
+				: "the plan has two steps of this id");
 	}
 	json_object_set_new(p->known, wbl_json_str(s, "id"), json_true());
 	json_array_append_new(json_object_get(p->doc, "steps"), s);
@@ -178,7 +187,8 @@ static int32_t add_observation(struct wbl_call_request *call, const json_t *f)
 	json_t *o;
 
 	if (!rule || !wbl_json_str(f, "key") || !wbl_json_str(f, "value"))
-		return refuse(call, wbl_json_str(f, "key"), "an observation needs a known rule, a key and a value");
+		return refuse(call, wbl_json_str(f, "key"),
+			"an observation needs a known rule, a key and a value");
 	o = json_object();
 	wbl_json_put(o, "migration", call->instance->name);
 	wbl_json_put(o, "rule", rule);
@@ -238,9 +248,10 @@ const char *wbl_planner_ask(struct wbl_call_request *call, const struct wbl_fram
 
 	if (!p || !id)
 		return NULL;
-	json_array_foreach(p->old_questions, i, q)
-		if (!strcmp(wbl_json_str(q, "id"), id) && !strcmp(wbl_json_str(q, "migration"), call->instance->name))
-			answer = wbl_json_str(q, "answer");
+	json_array_foreach(p->old_questions, i,
+		q) if (!strcmp(wbl_json_str(q, "id"), id) &&
+		       !strcmp(wbl_json_str(q, "migration"), call->instance->name)) answer =
+		wbl_json_str(q, "answer");
 	fresh = json_copy(f->json);
 	wbl_json_put(fresh, "migration", call->instance->name);
 	json_object_set_new(fresh, "answer", answer ? json_string(answer) : json_null());
@@ -248,7 +259,8 @@ const char *wbl_planner_ask(struct wbl_call_request *call, const struct wbl_fram
 	return answer;
 }
 
-void wbl_planner_saw_state(struct wbl_call_request *call, const char *name, const struct wbl_buf *value)
+void wbl_planner_saw_state(
+	struct wbl_call_request *call, const char *name, const struct wbl_buf *value)
 {
 	char hex[WBL_SHA256_HEX] = "none";
 	json_t *o;
@@ -257,8 +269,8 @@ void wbl_planner_saw_state(struct wbl_call_request *call, const char *name, cons
 		return;
 	if (value)
 		wbl_sha256_hex(value->data ? value->data : "", value->len, hex);
-	o = json_pack("{s:i, s:s, s:s, s:s}", "rule", WBL_RULE_EQUAL, "key", name, "value", hex, "meaning",
-		"a value kept from an earlier run");
+	o = json_pack("{s:i, s:s, s:s, s:s}", "rule", WBL_RULE_EQUAL, "key", name, "value", hex,
+		"meaning", "a value kept from an earlier run");
 	add_observation(call, o);
 	json_decref(o);
 }
@@ -270,9 +282,8 @@ static bool has_flag(const json_t *step, const char *name)
 	json_t *flag;
 	size_t i;
 
-	json_array_foreach(json_object_get(step, "flags"), i, flag)
-		if (!strcmp(json_string_value(flag), name))
-			return true;
+	json_array_foreach(json_object_get(step, "flags"), i,
+		flag) if (!strcmp(json_string_value(flag), name)) return true;
 	return false;
 }
 
@@ -287,50 +298,47 @@ static void order_migrations(json_t *doc)
 	json_t *steps = json_object_get(doc, "steps"), *m, *s, *other, *name;
 	size_t i, j, k, n;
 
-	json_array_foreach(json_object_get(doc, "migrations"), i, m)
-		json_array_foreach(json_object_get(m, "after"), j, name)
-			json_array_foreach(steps, k, s) {
-				if (!json_equal(json_object_get(s, "migration"), json_object_get(m, "name")) || depends_on_own(s))
-					continue;
-				json_object_set_new(s, "_first", json_true());
-			}
-	json_array_foreach(json_object_get(doc, "migrations"), i, m)
-		json_array_foreach(json_object_get(m, "after"), j, name)
-			json_array_foreach(steps, k, s) {
-				if (!json_object_get(s, "_first") ||
-					!json_equal(json_object_get(s, "migration"), json_object_get(m, "name")))
-					continue;
-				json_array_foreach(steps, n, other)
-					if (json_equal(json_object_get(other, "migration"), name) && !has_flag(other, "finalize"))
-						json_array_append(json_object_get(s, "after"), json_object_get(other, "id"));
-			}
-	json_array_foreach(steps, k, s)
-		json_object_del(s, "_first");
+	json_array_foreach(json_object_get(doc, "migrations"), i, m) json_array_foreach(
+		json_object_get(m, "after"), j, name) json_array_foreach(steps, k, s)
+	{
+		if (!json_equal(json_object_get(s, "migration"), json_object_get(m, "name")) ||
+			depends_on_own(s))
+			continue;
+		json_object_set_new(s, "_first", json_true());
+	}
+	json_array_foreach(json_object_get(doc, "migrations"), i, m) json_array_foreach(
+		json_object_get(m, "after"), j, name) json_array_foreach(steps, k, s)
+	{
+		if (!json_object_get(s, "_first") ||
+			!json_equal(json_object_get(s, "migration"), json_object_get(m, "name")))
+			continue;
+		json_array_foreach(steps, n,
+			other) if (json_equal(json_object_get(other, "migration"), name) &&
+				   !has_flag(other, "finalize"))
+			json_array_append(
+				json_object_get(s, "after"), json_object_get(other, "id"));
+	}
+	json_array_foreach(steps, k, s) json_object_del(s, "_first");
 }
 
+/* Those of the spec in its order, then others as they come; without those that no step has. */
 static void list_barriers(json_t *doc)
 {
-	json_t *all = json_object_get(doc, "barriers"), *used = json_array(), *s, *b;
-	size_t i, j;
+	json_t *all = json_object_get(doc, "barriers"), *listed = json_array(), *used = json_object(), *s, *b;
+	const char *name;
+	size_t i;
 
-	json_array_foreach(json_object_get(doc, "steps"), i, s) {
-		json_t *own = json_object_get(s, "barrier");
-		bool known = !own;
-
-		json_array_foreach(all, j, b)
-			known |= json_equal(b, own);
-		if (!known)
-			json_array_append(all, own);
-	}
-	json_array_foreach(all, j, b) {
-		bool wanted = false;
-
-		json_array_foreach(json_object_get(doc, "steps"), i, s)
-			wanted |= json_equal(b, json_object_get(s, "barrier"));
-		if (wanted)
-			json_array_append(used, b);
-	}
-	json_object_set_new(doc, "barriers", used);
+	json_array_foreach(json_object_get(doc, "steps"), i, s)
+		if ((name = wbl_json_str(s, "barrier")))
+			json_object_set_new(used, name, json_true());
+	json_array_foreach(all, i, b)
+		if (json_object_del(used, json_string_value(b)) == 0)
+			json_array_append(listed, b);
+	json_array_foreach(json_object_get(doc, "steps"), i, s)
+		if ((name = wbl_json_str(s, "barrier")) && json_object_del(used, name) == 0)
+			json_array_append_new(listed, json_string(name));
+	json_decref(used);
+	json_object_set_new(doc, "barriers", listed);
 }
 
 static int64_t estimate_of(const struct wbl_run_step *s, const char *key)
@@ -367,7 +375,9 @@ static void add_timeline(json_t *doc, const struct wbl_run *run)
 	wbl_json_puti(t, "p50_ns", chain(run, "p50_ns"));
 	wbl_json_puti(t, "p90_ns", chain(run, "p90_ns"));
 	if (without) {
-		WBL_AUTOFREE char *basis = wbl_strf("longest chain of steps; %zu of %zu gave no estimate", without, run->nsteps);
+		WBL_AUTOFREE char *basis =
+			wbl_strf("longest chain of steps; %zu of %zu gave no estimate", without,
+				run->nsteps);
 
 		wbl_json_put(t, "basis", basis);
 	} else {
@@ -385,19 +395,21 @@ static void add_rollback(json_t *doc, const struct wbl_run *run)
 
 	for (i = run->nsteps; i-- > 0;) {
 		const struct wbl_run_step *s = &run->steps[run->order[i]];
-		bool harmless = s->kind == WBL_KIND_VALIDATION || s->kind == WBL_KIND_VERIFICATION || s->kind == WBL_KIND_BACKUP;
+		bool harmless = s->kind == WBL_KIND_VALIDATION ||
+				s->kind == WBL_KIND_VERIFICATION || s->kind == WBL_KIND_BACKUP;
 
 		if (s->flags & WBL_STEP_NO_RETURN)
 			point = s->id;
 		if (s->is_compensation || (s->inverse == WBL_INVERSE_NONE && harmless))
 			continue;
 		if (s->inverse == WBL_INVERSE_NONE)
-			json_array_append_new(never, json_pack("{s:s, s:s}", "step", s->id, "why", wbl_json_str(s->def, "inverse_arg")));
+			json_array_append_new(never, json_pack("{s:s, s:s}", "step", s->id, "why",
+							     wbl_json_str(s->def, "inverse_arg")));
 		else
 			json_array_append_new(order, json_string(s->id));
 	}
-	json_array_foreach(json_object_get(doc, "migrations"), i, m)
-		automatic &= strcmp(wbl_json_str(json_object_get(m, "policy"), "rollback"), "manual") != 0;
+	json_array_foreach(json_object_get(doc, "migrations"), i, m) automatic &=
+		strcmp(wbl_json_str(json_object_get(m, "policy"), "rollback"), "manual") != 0;
 	json_object_set_new(r, "order", order);
 	json_object_set_new(r, "point_of_no_return", point ? json_string(point) : json_null());
 	json_object_set_new(r, "irreversible", never);
@@ -415,7 +427,8 @@ static void add_risk(json_t *doc, const struct wbl_run *run)
 	for (i = 0; i < run->nsteps; i++) {
 		const struct wbl_run_step *s = &run->steps[i];
 
-		json_array_foreach(json_object_get(s->def, "risks"), j, risk) {
+		json_array_foreach(json_object_get(s->def, "risks"), j, risk)
+		{
 			int64_t level = wbl_json_int(risk, "level", 1);
 
 			worst = level > worst ? level : worst;
@@ -427,7 +440,9 @@ static void add_risk(json_t *doc, const struct wbl_run *run)
 			worst = 3;
 	}
 	wbl_json_put(doc, "risk", words[worst < 0 ? 0 : worst > 3 ? 3 : worst]);
-	json_object_set_new(doc, "resources", json_pack("{s:I, s:I}", "processes", (json_int_t)processes, "claims", (json_int_t)claims));
+	json_object_set_new(doc, "resources",
+		json_pack("{s:I, s:I}", "processes", (json_int_t)processes, "claims",
+			(json_int_t)claims));
 }
 
 static void add_blockers(json_t *doc)
@@ -435,13 +450,14 @@ static void add_blockers(json_t *doc)
 	json_t *blockers = json_array(), *q;
 	size_t i;
 
-	json_array_foreach(json_object_get(doc, "questions"), i, q)
-		if (!wbl_json_str(q, "answer")) {
-			WBL_AUTOFREE char *text = wbl_strf("question %s is not answered: whimbrel answer PLAN %s ANSWER",
+	json_array_foreach(json_object_get(doc, "questions"), i, q) if (!wbl_json_str(q, "answer"))
+	{
+		WBL_AUTOFREE char *text =
+			wbl_strf("question %s is not answered: whimbrel answer PLAN %s ANSWER",
 				wbl_json_str(q, "id"), wbl_json_str(q, "id"));
 
-			json_array_append_new(blockers, json_string(text));
-		}
+		json_array_append_new(blockers, json_string(text));
+	}
 	json_object_set_new(doc, "applyable", json_boolean(!json_array_size(blockers)));
 	json_object_set_new(doc, "blockers", blockers);
 }
@@ -452,10 +468,9 @@ static void sort_by_migration(json_t *doc, const char *key)
 	json_t *all = json_object_get(doc, key), *sorted = json_array(), *m, *o;
 	size_t i, k;
 
-	json_array_foreach(json_object_get(doc, "migrations"), i, m)
-		json_array_foreach(all, k, o)
-			if (json_equal(json_object_get(o, "migration"), json_object_get(m, "name")))
-				json_array_append(sorted, o);
+	json_array_foreach(json_object_get(doc, "migrations"), i, m) json_array_foreach(all, k,
+		o) if (json_equal(json_object_get(o, "migration"), json_object_get(m, "name")))
+		json_array_append(sorted, o);
 	if (json_array_size(sorted) == json_array_size(all))
 		json_object_set(doc, key, sorted);
 	json_decref(sorted);
@@ -468,7 +483,8 @@ static void sort_steps(json_t *doc, const struct wbl_run *run)
 	size_t i;
 
 	for (i = 0; i < run->nsteps; i++)
-		json_array_append(sorted, json_array_get(json_object_get(doc, "steps"), run->order[i]));
+		json_array_append(
+			sorted, json_array_get(json_object_get(doc, "steps"), run->order[i]));
 	json_object_set_new(doc, "steps", sorted);
 }
 
@@ -494,7 +510,8 @@ static int32_t assemble(struct wbl_planner *p)
 	wbl_plan_change_digest(p->doc, digest);
 	wbl_json_put(p->doc, "change_digest", digest);
 	json_object_set_new(p->doc, "success",
-		json_pack("[s]", "every step is verified, and what it skipped is named in the report"));
+		json_pack("[s]",
+			"every step is verified, and what it skipped is named in the report"));
 	return 0;
 }
 
@@ -537,15 +554,15 @@ static void on_planned(struct wbl_call_request *call, const struct wbl_outcome_o
 	json_t *error, *d;
 	size_t i;
 
-	json_array_foreach(o->diagnostics, i, d)
-		if (wbl_json_int(d, "severity", 1) > 1)
-			json_array_append(json_object_get(p->doc, "warnings"), d);
+	json_array_foreach(o->diagnostics, i, d) if (wbl_json_int(d, "severity", 1) > 1)
+		json_array_append(json_object_get(p->doc, "warnings"), d);
 	if (o->status) {
 		if (!p->rc) {
 			p->rc = o->status < 0 ? o->status : WBL_E_ABI;
 			p->err = o->error;
 			if (!p->err.code)
-				wbl_fail(&p->err, WBL_E_ABI, call->instance->name, "Tell the handler's author.", "plan returned %d",
+				wbl_fail(&p->err, WBL_E_ABI, call->instance->name,
+					"Tell the handler's author.", "plan returned %d",
 					o->status);
 		}
 		error = wbl_step_error_json(o);
@@ -581,9 +598,11 @@ static void on_begun(struct wbl_engine *e, void *ctx)
 	finish(p);
 }
 
-static struct wbl_planner *start(struct wbl_engine *e, json_t *doc, bool bind, wbl_planner_done *done, void *ctx)
+static struct wbl_planner *start(
+	struct wbl_engine *e, json_t *doc, bool bind, wbl_planner_done *done, void *ctx)
 {
-	static const char *const lists[] = { "steps", "observations", "omissions", "questions", "findings", "warnings" };
+	static const char *const lists[] = { "steps", "observations", "omissions", "questions",
+		"findings", "warnings" };
 	json_t *migrations = json_object_get(doc, "migrations"), *m;
 	struct wbl_planner *p = wbl_alloc(sizeof *p);
 	size_t i;
@@ -600,7 +619,8 @@ static struct wbl_planner *start(struct wbl_engine *e, json_t *doc, bool bind, w
 		json_object_set_new(doc, lists[i], json_array());
 	p->instances = wbl_alloc((json_array_size(migrations) + 1) * sizeof *p->instances);
 	p->open = 1;
-	json_array_foreach(migrations, i, m) {
+	json_array_foreach(migrations, i, m)
+	{
 		struct wbl_instance *in = wbl_instance_new("plan", m, e->registry, false);
 
 		in->planner = p;
@@ -613,15 +633,16 @@ static struct wbl_planner *start(struct wbl_engine *e, json_t *doc, bool bind, w
 
 static json_t *module_json(const struct wbl_module_entry *m)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", m->name, "path", m->path, "sha256", m->sha256, "id",
-		m->manifest->id, "version", m->manifest->version);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", m->name, "path", m->path, "sha256",
+		m->sha256, "id", m->manifest->id, "version", m->manifest->version);
 }
 
 static json_t *policy_json(const struct wbl_policy *p)
 {
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "validation", p->validation, "rollback", p->rollback,
-		"recovery", p->recovery, "timeout_ns", (json_int_t)p->timeout_ns, "grace_ns", (json_int_t)p->grace_ns,
-		"backoff_ns", (json_int_t)p->backoff_ns, "attempts", (json_int_t)p->attempts, "processes",
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "validation", p->validation,
+		"rollback", p->rollback, "recovery", p->recovery, "timeout_ns",
+		(json_int_t)p->timeout_ns, "grace_ns", (json_int_t)p->grace_ns, "backoff_ns",
+		(json_int_t)p->backoff_ns, "attempts", (json_int_t)p->attempts, "processes",
 		(json_int_t)p->processes);
 }
 
@@ -639,7 +660,8 @@ static json_t *migration_json(const struct wbl_migration *m)
 	for (name = m->after; name && *name; name++)
 		json_array_append_new(after, json_string(*name));
 	json_object_set_new(j, "after", after);
-	json_object_set_new(j, "connections", m->connections ? json_deep_copy(m->connections) : json_object());
+	json_object_set_new(
+		j, "connections", m->connections ? json_deep_copy(m->connections) : json_object());
 	json_object_set_new(j, "policy", policy_json(&m->policy));
 	return j;
 }
@@ -663,8 +685,8 @@ static void put_head(struct wbl_engine *e, json_t *doc, const char *author)
 	wbl_json_put(doc, "abi", "1.0");
 }
 
-struct wbl_planner *wbl_planner_start(struct wbl_engine *e, const struct wbl_spec *spec, const char *author,
-	wbl_planner_done *done, void *ctx)
+struct wbl_planner *wbl_planner_start(struct wbl_engine *e, const struct wbl_spec *spec,
+	const char *author, wbl_planner_done *done, void *ctx)
 {
 	json_t *doc = json_object(), *migrations = json_array(), *barriers = json_array();
 	char **b;
@@ -673,8 +695,9 @@ struct wbl_planner *wbl_planner_start(struct wbl_engine *e, const struct wbl_spe
 	put_head(e, doc, author);
 	wbl_json_put(doc, "environment", spec->environment ? spec->environment : "default");
 	wbl_json_put(doc, "name", spec->name);
-	json_object_set_new(doc, "spec", json_pack("{s:s, s:s, s:s}", "name", spec->file ? spec->file : "", "dir",
-		spec->dir ? spec->dir : "", "sha256", spec->sha256));
+	json_object_set_new(doc, "spec",
+		json_pack("{s:s, s:s, s:s}", "name", spec->file ? spec->file : "", "dir",
+			spec->dir ? spec->dir : "", "sha256", spec->sha256));
 	for (i = 0; i < spec->count; i++)
 		json_array_append_new(migrations, migration_json(&spec->migrations[i]));
 	json_object_set_new(doc, "migrations", migrations);
@@ -684,8 +707,8 @@ struct wbl_planner *wbl_planner_start(struct wbl_engine *e, const struct wbl_spe
 	return start(e, doc, false, done, ctx);
 }
 
-struct wbl_planner *wbl_planner_again(struct wbl_engine *e, const json_t *plan, bool bind, const char *author,
-	wbl_planner_done *done, void *ctx)
+struct wbl_planner *wbl_planner_again(struct wbl_engine *e, const json_t *plan, bool bind,
+	const char *author, wbl_planner_done *done, void *ctx)
 {
 	json_t *doc = json_deep_copy(plan);
 

@@ -91,8 +91,8 @@ bool wbl_run_is_over(const struct wbl_run *run)
 bool wbl_run_change_legal(enum wbl_run_state from, enum wbl_run_state to)
 {
 #define WBL_RUN(symbol, name, rest, exit, text)
-#define WBL_RUN_CHANGE(a, b)                                                                                           \
-	if (from == WBL_RUN_##a && to == WBL_RUN_##b)                                                                  \
+#define WBL_RUN_CHANGE(a, b)                                                                       \
+	if (from == WBL_RUN_##a && to == WBL_RUN_##b)                                              \
 		return true;
 #include "core/engine/run_states.def"
 #undef WBL_RUN
@@ -122,12 +122,14 @@ static void add_digest(json_t *sums, const json_t *d)
 	json_t *own;
 	size_t i;
 
-	json_array_foreach(sums, i, own) {
+	json_array_foreach(sums, i, own)
+	{
 		const char *name = wbl_json_str(own, "set");
 
 		if (!set || !name || strcmp(set, name))
 			continue;
-		wbl_json_puti(own, "count", wbl_json_int(own, "count", 0) + wbl_json_int(d, "count", 0));
+		wbl_json_puti(
+			own, "count", wbl_json_int(own, "count", 0) + wbl_json_int(d, "count", 0));
 		add128(hex, wbl_json_str(own, "row"), wbl_json_str(d, "row"));
 		wbl_json_put(own, "row", hex);
 		add128(hex, wbl_json_str(own, "key"), wbl_json_str(d, "key"));
@@ -146,8 +148,7 @@ static void add_digests(struct wbl_sums *sums, const json_t *digests)
 		return;
 	if (!sums->digests)
 		sums->digests = json_array();
-	json_array_foreach(digests, i, d)
-		add_digest(sums->digests, d);
+	json_array_foreach(digests, i, d) add_digest(sums->digests, d);
 }
 
 void wbl_sums_add(struct wbl_sums *sums, const struct wbl_sums *more)
@@ -214,17 +215,24 @@ static const json_t *policy_of(const struct wbl_run *run, const char *migration)
 	const json_t *m;
 	size_t i;
 
-	json_array_foreach(json_object_get(run->plan, "migrations"), i, m)
-		if (!strcmp(wbl_json_str(m, "name"), migration))
-			return json_object_get(m, "policy");
+	json_array_foreach(json_object_get(run->plan, "migrations"), i,
+		m) if (!strcmp(wbl_json_str(m, "name"), migration)) return json_object_get(m,
+		"policy");
 	return NULL;
 }
 
-static int64_t limit(const json_t *limits, const json_t *policy, const char *key, int64_t otherwise)
+#define HOUR INT64_C(3600000000000)
+#define YEAR (INT64_C(8784) * HOUR)
+
+/* The step's own, else the policy's; kept within what can be reckoned with. */
+static int64_t limit(const json_t *limits, const json_t *policy, const char *key, int64_t most,
+	int64_t otherwise)
 {
 	int64_t n = wbl_json_int(limits, key, 0);
 
-	return n ? n : wbl_json_int(policy, key, otherwise);
+	if (n <= 0)
+		n = wbl_json_int(policy, key, otherwise);
+	return n < 0 ? otherwise : n > most ? most : n;
 }
 
 static void make_step(struct wbl_run *run, struct wbl_run_step *s, const json_t *def)
@@ -245,32 +253,34 @@ static void make_step(struct wbl_run *run, struct wbl_run_step *s, const json_t 
 	s->kind = wbl_step_kind_parse(wbl_json_str(def, "kind"));
 	s->inverse = wbl_inverse_parse(wbl_json_str(def, "inverse"));
 	s->flags = wbl_step_flags_parse(json_object_get(def, "flags"));
-	s->attempts_max = limit(limits, policy, "attempts", 3);
-	s->restarts_max = limit(limits, NULL, "restarts", 3);
-	s->processes_max = limit(limits, policy, "processes", 2);
-	s->timeout_ns = limit(limits, policy, "timeout_ns", 0);
-	s->backoff_ns = limit(limits, policy, "backoff_ns", INT64_C(1000000000));
-	s->retries_max = limit(limits, policy, "attempts", 3);
+	s->attempts_max = limit(limits, policy, "attempts", 1000, 3);
+	s->restarts_max = limit(limits, NULL, "restarts", 1000000, 3);
+	s->processes_max = limit(limits, policy, "processes", 1024, 2);
+	s->timeout_ns = limit(limits, policy, "timeout_ns", YEAR, 0);
+	s->backoff_ns = limit(limits, policy, "backoff_ns", HOUR, INT64_C(1000000000));
+	s->retries_max = limit(limits, policy, "attempts", 1000, 3);
 }
 
-static int32_t refer(struct wbl_run *run, struct wbl_run_step *s, const char *key, struct wbl_run_step **ret,
-	struct wbl_error *err)
+static int32_t refer(struct wbl_run *run, struct wbl_run_step *s, const char *key,
+	struct wbl_run_step **ret, struct wbl_error *err)
 {
 	const char *id = wbl_json_str(s->def, key);
 
 	*ret = id ? wbl_run_step(run, id) : NULL;
 	if (id && !*ret)
-		return wbl_fail(err, WBL_E_OLD_PLAN, s->id, "Tell the handler's author.", "%s names no step: %s", key, id);
+		return wbl_fail(err, WBL_E_OLD_PLAN, s->id, "Tell the handler's author.",
+			"%s names no step: %s", key, id);
 	return 0;
 }
 
-static void add_edge(struct wbl_run_step *s, size_t to)
-{
-	size_t i;
+enum { STEPS_MAX = 10000, EDGES_MAX = 4000000 };
 
-	for (i = 0; i < s->nafter; i++)
-		if (s->after[i] == to)
-			return;
+/* seen[to]: the step (its number + 1) that was last found to wait for `to`. */
+static void add_edge(struct wbl_run_step *s, size_t to, size_t *seen)
+{
+	if (seen[to] == s->index + 1)
+		return;
+	seen[to] = s->index + 1;
 	s->after = wbl_grow(s->after, s->nafter, sizeof *s->after);
 	s->after[s->nafter++] = to;
 }
@@ -282,34 +292,37 @@ static int barrier_rank(const struct wbl_run *run, const char *name)
 
 	if (!name)
 		return -1;
-	json_array_foreach(json_object_get(run->plan, "barriers"), i, b)
-		if (!strcmp(json_string_value(b), name))
-			return (int)i;
+	json_array_foreach(json_object_get(run->plan, "barriers"), i,
+		b) if (json_is_string(b) && !strcmp(json_string_value(b), name)) return (int)i;
 	return -1;
 }
 
-static int32_t resolve(struct wbl_run *run, struct wbl_run_step *s, struct wbl_error *err)
+static int32_t resolve(struct wbl_run *run, struct wbl_run_step *s, const int *rank, size_t *seen,
+	struct wbl_error *err)
 {
 	const json_t *dep;
 	size_t i;
-	int rank = barrier_rank(run, s->barrier);
 
-	json_array_foreach(json_object_get(s->def, "after"), i, dep) {
-		struct wbl_run_step *to = wbl_run_step(run, json_string_value(dep));
+	json_array_foreach(json_object_get(s->def, "after"), i, dep)
+	{
+		const char *id = json_string_value(dep);
+		struct wbl_run_step *to = id ? wbl_run_step(run, id) : NULL;
 
 		if (!to)
 			return wbl_fail(err, WBL_E_OLD_PLAN, s->id, "Tell the handler's author.",
-				"after names no step: %s", json_string_value(dep));
-		add_edge(s, to->index);
+				"after names no step: %s",
+				id ? id : "what stands there is no text");
+		add_edge(s, to->index, seen);
 	}
 	for (i = 0; i < run->nsteps; i++)
-		if (rank > barrier_rank(run, run->steps[i].barrier) && run->steps[i].barrier)
-			add_edge(s, i);
-	if (refer(run, s, "finishes", &s->finishes, err) || refer(run, s, "retry_from", &s->retry_from, err))
+		if (rank[s->index] > rank[i] && rank[i] >= 0)
+			add_edge(s, i, seen);
+	if (refer(run, s, "finishes", &s->finishes, err) ||
+		refer(run, s, "retry_from", &s->retry_from, err))
 		return err->code;
 	if (s->finishes) {
 		s->finishes->finished_by = s;
-		add_edge(s, s->finishes->index);
+		add_edge(s, s->finishes->index, seen);
 	}
 	if (s->inverse == WBL_INVERSE_STEP) {
 		s->compensation = NULL;
@@ -319,6 +332,26 @@ static int32_t resolve(struct wbl_run *run, struct wbl_run_step *s, struct wbl_e
 			s->compensation->is_compensation = true;
 	}
 	return 0;
+}
+
+static int32_t resolve_all(struct wbl_run *run, struct wbl_error *err)
+{
+	WBL_AUTOFREE int *rank = wbl_alloc((run->nsteps + 1) * sizeof *rank);
+	WBL_AUTOFREE size_t *seen = wbl_alloc((run->nsteps + 1) * sizeof *seen);
+	size_t i, edges = 0;
+	int32_t rc = 0;
+
+	for (i = 0; i < run->nsteps; i++)
+		rank[i] = barrier_rank(run, run->steps[i].barrier);
+	for (i = 0; i < run->nsteps && !rc; i++) {
+		rc = resolve(run, &run->steps[i], rank, seen, err);
+		edges += run->steps[i].nafter;
+		if (!rc && edges > EDGES_MAX)
+			rc = wbl_fail(err, WBL_E_PARAM, run->steps[i].id,
+				"Use fewer steps: one step can have many chunks.",
+				"the steps wait for each other in more than %d ways", EDGES_MAX);
+	}
+	return rc;
 }
 
 static int32_t sort_steps(struct wbl_run *run, struct wbl_error *err)
@@ -344,7 +377,8 @@ static int32_t sort_steps(struct wbl_run *run, struct wbl_error *err)
 			for (i = 0; placed[i]; i++)
 				;
 			return wbl_fail(err, WBL_E_PARAM, run->steps[i].id,
-				"Tell the handler's author; if the spec orders migrations or barriers, change that.",
+				"Tell the handler's author; if the spec orders migrations or "
+				"barriers, change that.",
 				"the steps wait for each other in a circle");
 		}
 	}
@@ -359,6 +393,7 @@ static void free_step(struct wbl_run_step *s)
 		wbl_buf_clear(&s->checkpoint[i]);
 	for (i = 0; i < s->nchunks; i++) {
 		free(s->chunks[i].id);
+		free(s->chunks[i].parent);
 		wbl_buf_clear(&s->chunks[i].body);
 		wbl_buf_clear(&s->chunks[i].checkpoint);
 		wbl_sums_clear(&s->chunks[i].sums);
@@ -420,8 +455,10 @@ static void make_instances(struct wbl_run *run)
 	size_t i;
 
 	run->instances = wbl_alloc((json_array_size(migrations) + 1) * sizeof *run->instances);
-	json_array_foreach(migrations, i, m) {
-		struct wbl_instance *in = wbl_instance_new(run->id, m, run->engine->registry, run->rehearse);
+	json_array_foreach(migrations, i, m)
+	{
+		struct wbl_instance *in =
+			wbl_instance_new(run->id, m, run->engine->registry, run->rehearse);
 
 		in->run = run;
 		run->instances[run->ninstances++] = in;
@@ -435,7 +472,34 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	wbl_engine_touch(run->engine, run);
 }
 
-struct wbl_run *wbl_run_new(struct wbl_engine *e, const char *id, json_t *plan, struct wbl_error *err)
+/* What the rest of the engine relies on. */
+static int32_t check_steps(const struct wbl_run *run, struct wbl_error *err)
+{
+	static const char hint[] = "Plan again.";
+	size_t i;
+
+	if (run->nsteps > STEPS_MAX)
+		return wbl_fail(err, WBL_E_PARAM, run->id,
+			"Use fewer steps: one step can have many chunks.",
+			"the plan has %zu steps, more than %d", run->nsteps, STEPS_MAX);
+	for (i = 0; i < run->nsteps; i++) {
+		const struct wbl_run_step *s = &run->steps[i];
+
+		if (!s->instance)
+			return wbl_fail(err, WBL_E_OLD_PLAN, s->id, hint,
+				"the step belongs to no migration of the plan");
+		if (!s->kind || !s->inverse)
+			return wbl_fail(err, WBL_E_OLD_PLAN, s->id, hint,
+				"the step has no known kind or inverse");
+		if (wbl_run_step((struct wbl_run *)run, s->id) != s)
+			return wbl_fail(err, WBL_E_OLD_PLAN, s->id, hint,
+				"the plan has two steps of this id");
+	}
+	return 0;
+}
+
+struct wbl_run *wbl_run_new(
+	struct wbl_engine *e, const char *id, json_t *plan, struct wbl_error *err)
 {
 	struct wbl_run *run = wbl_alloc(sizeof *run);
 	json_t *steps = json_object_get(plan, "steps"), *def;
@@ -453,13 +517,15 @@ struct wbl_run *wbl_run_new(struct wbl_engine *e, const char *id, json_t *plan, 
 	make_instances(run);
 	run->index = json_object();
 	run->steps = wbl_alloc((json_array_size(steps) + 1) * sizeof *run->steps);
-	json_array_foreach(steps, i, def) {
+	json_array_foreach(steps, i, def)
+	{
 		make_step(run, &run->steps[i], def);
 		run->steps[i].index = run->nsteps++;
 		wbl_json_puti(run->index, run->steps[i].id, (int64_t)i);
 	}
-	for (i = 0; i < run->nsteps && !rc; i++)
-		rc = resolve(run, &run->steps[i], err);
+	rc = check_steps(run, err);
+	if (!rc)
+		rc = resolve_all(run, err);
 	if (!rc)
 		rc = sort_steps(run, err);
 	if (rc) {
@@ -492,7 +558,7 @@ static int32_t fold_one(void *ctx, const struct wbl_entry *entry)
 static bool keeps_claims(const struct wbl_run *run)
 {
 	return !run->rehearse && !wbl_run_is_over(run) && run->state != WBL_RUN_VALIDATING &&
-		!(run->state == WBL_RUN_WAITING && run->status == WBL_E_LOCKED);
+	       !(run->state == WBL_RUN_WAITING && run->status == WBL_E_LOCKED);
 }
 
 static int32_t load_run(void *ctx, const struct wbl_entry *created)
@@ -500,7 +566,7 @@ static int32_t load_run(void *ctx, const struct wbl_entry *created)
 	struct loading *l = ctx;
 	struct wbl_query q = { .run = created->run };
 	json_t *plan, *body = wbl_json_parse(created->body.data ? created->body.data : "{}",
-			created->body.data ? created->body.len : 2, NULL, NULL);
+			      created->body.data ? created->body.len : 2, NULL, NULL);
 	struct wbl_run *run;
 
 	plan = wbl_plan_load(l->e->state, created->name, NULL, l->err);
@@ -524,7 +590,7 @@ static int32_t load_run(void *ctx, const struct wbl_entry *created)
 }
 
 struct unfinished {
-	json_t *states;              /* run -> last state */
+	json_t *states; /* run -> last state */
 	int64_t last_run, last_plan;
 };
 
@@ -542,7 +608,9 @@ static int32_t see_state(void *ctx, const struct wbl_entry *entry)
 
 static int32_t see_number(void *ctx, const struct wbl_entry *entry)
 {
-	int64_t *last = ctx, n = strtoll((entry->kind == WBL_KIND_PLAN_MADE ? entry->name : entry->run) + 2, NULL, 10);
+	int64_t *last = ctx,
+		n = strtoll((entry->kind == WBL_KIND_PLAN_MADE ? entry->name : entry->run) + 2,
+			NULL, 10);
 
 	if (n > *last)
 		*last = n;
@@ -554,7 +622,9 @@ int32_t wbl_runs_load(struct wbl_engine *e, struct wbl_error *err)
 	struct unfinished u = { json_object(), 0, 0 };
 	struct loading l = { e, NULL, err, NULL, 0 };
 	struct wbl_query states = { .kind = WBL_KIND_RUN_STATE };
-	struct wbl_query newest = { .kind = WBL_KIND_RUN_CREATED, .newest_first = true, .limit = 1 };
+	struct wbl_query newest = {
+		.kind = WBL_KIND_RUN_CREATED, .newest_first = true, .limit = 1
+	};
 	const char *id;
 	json_t *yes;
 	int32_t rc = wbl_journal_each(e->state, &states, see_state, &u, err);
@@ -564,7 +634,8 @@ int32_t wbl_runs_load(struct wbl_engine *e, struct wbl_error *err)
 	newest.kind = WBL_KIND_PLAN_MADE;
 	if (!rc)
 		rc = wbl_journal_each(e->state, &newest, see_number, &e->next_plan, err);
-	json_object_foreach(u.states, id, yes) {
+	json_object_foreach(u.states, id, yes)
+	{
 		struct wbl_query q = { .run = id, .kind = WBL_KIND_RUN_CREATED, .limit = 1 };
 
 		if (!rc)
@@ -617,7 +688,8 @@ void wbl_runs_forget(struct wbl_engine *e)
 
 	while (*p) {
 		struct wbl_run *run = *p;
-		bool idle = wbl_run_is_over(run) && !run->ncalls && !run->touched && !run->verifying && !run->check;
+		bool idle = wbl_run_is_over(run) && !run->ncalls && !run->touched &&
+			    !run->verifying && !run->check;
 
 		if (!idle || ++kept <= FINISHED_KEPT) {
 			p = &run->next;

@@ -21,7 +21,8 @@ struct wbl_check {
 	void *ctx;
 };
 
-static void finding(struct wbl_check *c, const char *severity, const char *where, const char *text, const char *hint)
+static void finding(struct wbl_check *c, const char *severity, const char *where, const char *text,
+	const char *hint)
 {
 	json_t *f = json_object();
 
@@ -41,17 +42,19 @@ static void check_space(struct wbl_check *c, const json_t *plan)
 	const json_t *s;
 	size_t i;
 
-	json_array_foreach(json_object_get(plan, "steps"), i, s)
-		if (!strcmp(wbl_json_str(s, "kind"), "backup"))
-			need += wbl_json_int(json_object_get(s, "estimate"), "bytes", 0);
+	json_array_foreach(json_object_get(plan, "steps"), i,
+		s) if (!strcmp(wbl_json_str(s, "kind"), "backup")) need +=
+		wbl_json_int(json_object_get(s, "estimate"), "bytes", 0);
 	if (statvfs(dir, &st))
 		return;
 	wbl_size_text((uint64_t)st.f_bavail * st.f_frsize, have);
 	wbl_size_text((uint64_t)need, want);
 	if ((uint64_t)st.f_bavail * st.f_frsize < (uint64_t)need) {
-		WBL_AUTOFREE char *text = wbl_strf("only %s are free for the journal and back-ups, %s are wanted", have, want);
+		WBL_AUTOFREE char *text = wbl_strf(
+			"only %s are free for the journal and back-ups, %s are wanted", have, want);
 
-		finding(c, "error", dir, text, "Free space, or use another state folder with --state.");
+		finding(c, "error", dir, text,
+			"Free space, or use another state folder with --state.");
 	}
 }
 
@@ -60,14 +63,16 @@ static void check_irreversible(struct wbl_check *c, const json_t *plan)
 	const json_t *s;
 	size_t i;
 
-	json_array_foreach(json_object_get(plan, "steps"), i, s) {
+	json_array_foreach(json_object_get(plan, "steps"), i, s)
+	{
 		const char *kind = wbl_json_str(s, "kind");
 
-		if (strcmp(wbl_json_str(s, "inverse"), "none") || !strcmp(kind, "validation") || !strcmp(kind, "verification") ||
-			!strcmp(kind, "backup"))
+		if (strcmp(wbl_json_str(s, "inverse"), "none") || !strcmp(kind, "validation") ||
+			!strcmp(kind, "verification") || !strcmp(kind, "backup"))
 			continue;
 		finding(c, "warning", wbl_json_str(s, "id"),
-			wbl_json_str(s, "inverse_arg") ? wbl_json_str(s, "inverse_arg") : "this step cannot be taken back",
+			wbl_json_str(s, "inverse_arg") ? wbl_json_str(s, "inverse_arg")
+						       : "this step cannot be taken back",
 			"Make sure that you can live without a way back from here.");
 	}
 }
@@ -80,7 +85,8 @@ static void settle(struct wbl_check *c)
 
 	if (c->open)
 		return;
-	json_array_foreach(c->findings, i, f) {
+	json_array_foreach(c->findings, i, f)
+	{
 		const char *severity = wbl_json_str(f, "severity");
 
 		if (!strcmp(severity, "error") || (c->strict && !strcmp(severity, "warning")))
@@ -98,16 +104,20 @@ static void on_checked(struct wbl_call_request *call, const struct wbl_outcome_o
 {
 	static const char *const words[] = { "error", "error", "warning", "note" };
 	struct wbl_check *c = call->ctx;
+	bool said = false;
 	json_t *d;
 	size_t i;
 
-	json_array_foreach(o->diagnostics, i, d) {
+	json_array_foreach(o->diagnostics, i, d)
+	{
 		int64_t severity = wbl_json_int(d, "severity", 1);
 
-		finding(c, words[severity < 0 || severity > 3 ? 1 : severity], wbl_json_str(d, "where"), wbl_json_str(d, "text"),
-			wbl_json_str(d, "hint"));
+		said |= severity == 1;
+
+		finding(c, words[severity < 0 || severity > 3 ? 1 : severity],
+			wbl_json_str(d, "where"), wbl_json_str(d, "text"), wbl_json_str(d, "hint"));
 	}
-	if (o->status < 0 && o->status != WBL_E_UNSUPPORTED && !json_array_size(o->diagnostics))
+	if (o->status < 0 && (o->died || o->status != WBL_E_UNSUPPORTED) && (o->died || !said))
 		finding(c, "error", call->instance->name, o->error.text, o->error.hint);
 	c->open--;
 	settle(c);
@@ -155,8 +165,10 @@ struct wbl_check *wbl_check_start(struct wbl_engine *e, const json_t *plan, cons
 	if (strcmp(level, "basic")) {
 		check_space(c, plan);
 		check_irreversible(c, plan);
-		json_array_foreach(migrations, i, m) {
-			c->instances[c->count] = wbl_instance_new(wbl_json_str(plan, "id"), m, e->registry, false);
+		json_array_foreach(migrations, i, m)
+		{
+			c->instances[c->count] =
+				wbl_instance_new(wbl_json_str(plan, "id"), m, e->registry, false);
 			start_call(c, c->instances[c->count++], m);
 		}
 	}
@@ -172,9 +184,11 @@ static const char *level_of(const struct wbl_run *run)
 	const json_t *m;
 	size_t i;
 
-	json_array_foreach(json_object_get(run->plan, "migrations"), i, m) {
+	json_array_foreach(json_object_get(run->plan, "migrations"), i, m)
+	{
 		own = wbl_json_str(json_object_get(m, "policy"), "validation");
-		if (own && (!strcmp(own, "strict") || (!strcmp(own, "full") && !strcmp(level, "basic"))))
+		if (own && (!strcmp(own, "strict") ||
+				   (!strcmp(own, "full") && !strcmp(level, "basic"))))
 			level = own;
 	}
 	return level;
@@ -189,14 +203,18 @@ static void run_checked(void *ctx, bool ok, json_t *findings)
 
 	run->check = NULL;
 	run->checking = true;
-	json_array_foreach(findings, i, f) {
+	json_array_foreach(findings, i, f)
+	{
 		WBL_AUTOFREE char *text = wbl_json_text(f);
 		bool bad = !strcmp(wbl_json_str(f, "severity"), "error");
 
-		wbl_engine_append(run->engine, run, &(struct wbl_entry){ .kind = WBL_KIND_FINDING, .name = "validation",
-			.body = { text, strlen(text) } });
+		wbl_engine_append(run->engine, run,
+			&(struct wbl_entry){ .kind = WBL_KIND_FINDING,
+				.name = "validation",
+				.body = { text, strlen(text) } });
 		if (!ok && (bad || !run->validation_error)) {
-			wbl_fail(&err, WBL_E_PARAM, wbl_json_str(f, "where"), wbl_json_str(f, "hint"), "%s",
+			wbl_fail(&err, WBL_E_PARAM, wbl_json_str(f, "where"),
+				wbl_json_str(f, "hint"), "%s",
 				wbl_json_str(f, "text") ? wbl_json_str(f, "text") : "");
 			json_decref(run->validation_error);
 			run->validation_error = wbl_json_error(&err);
@@ -210,6 +228,7 @@ int32_t wbl_run_validate(struct wbl_run *run)
 	if (run->checking)
 		return run->validation_error ? WBL_E_PARAM : 0;
 	if (!run->check)
-		run->check = wbl_check_start(run->engine, run->plan, level_of(run), run_checked, run);
+		run->check =
+			wbl_check_start(run->engine, run->plan, level_of(run), run_checked, run);
 	return WBL_E_RETRY;
 }
