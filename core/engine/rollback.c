@@ -11,7 +11,8 @@
 #include "core/engine/values.h"
 
 /* In topological order once: with many ways from one step to the other, following each would take for ever. */
-static bool comes_after(const struct wbl_run *run, const struct wbl_run_step *s, const struct wbl_run_step *base)
+static bool comes_after(
+	const struct wbl_run *run, const struct wbl_run_step *s, const struct wbl_run_step *base)
 {
 	WBL_AUTOFREE char *after = wbl_alloc(run->nsteps + 1);
 	size_t i, j;
@@ -30,7 +31,8 @@ static bool comes_after(const struct wbl_run *run, const struct wbl_run_step *s,
 /* Does this step go, when only a part is taken back? */
 static bool goes(struct wbl_run *run, const struct wbl_run_step *s)
 {
-	const struct wbl_run_step *to = run->rollback_to ? wbl_run_step(run, run->rollback_to) : NULL;
+	const struct wbl_run_step *to =
+		run->rollback_to ? wbl_run_step(run, run->rollback_to) : NULL;
 
 	if (!to)
 		return true;
@@ -51,7 +53,8 @@ static void rollback_done(struct wbl_call_request *call, const struct wbl_outcom
 {
 	struct wbl_run_step *s = call->step;
 	bool late = o->status == WBL_E_CANCELLED && call->stopping;
-	bool again = (o->status == WBL_E_RETRY || o->status == WBL_E_UNAVAILABLE || o->died || late) &&
+	bool again =
+		(o->status == WBL_E_RETRY || o->status == WBL_E_UNAVAILABLE || o->died || late) &&
 		s->undo_tries < s->attempts_max;
 
 	wbl_step_result(s, call, o);
@@ -74,8 +77,9 @@ static void call_rollback(struct wbl_run_step *s)
 	s->undo_tries++;
 	if (s->undo_tries >= s->attempts_max)
 		flags |= WBL_WORK_LAST;
-	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_INTENT, .name = wbl_call_name(WBL_CALL_ROLLBACK),
-		.attempt = attempt });
+	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_INTENT,
+				   .name = wbl_call_name(WBL_CALL_ROLLBACK),
+				   .attempt = attempt });
 	call = wbl_step_call_new(s, WBL_CALL_ROLLBACK, flags);
 	wbl_json_puti(call->work, "attempt", attempt);
 	call->attempt = attempt;
@@ -85,7 +89,8 @@ static void call_rollback(struct wbl_run_step *s)
 
 static bool changes_nothing(const struct wbl_run_step *s)
 {
-	return s->kind == WBL_KIND_VALIDATION || s->kind == WBL_KIND_VERIFICATION || s->kind == WBL_KIND_BACKUP;
+	return s->kind == WBL_KIND_VALIDATION || s->kind == WBL_KIND_VERIFICATION ||
+	       s->kind == WBL_KIND_BACKUP;
 }
 
 static void undo_without_inverse(struct wbl_run_step *s)
@@ -95,10 +100,12 @@ static void undo_without_inverse(struct wbl_run_step *s)
 		return;
 	}
 	/* It may have been stopped before it did anything: its own word on "as before" decides. */
-	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_INTENT, .name = wbl_call_name(WBL_CALL_ROLLBACK),
-		.attempt = s->undo_attempt + 1 });
-	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_RESULT, .name = wbl_call_name(WBL_CALL_ROLLBACK),
-		.attempt = s->undo_attempt });
+	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_INTENT,
+				   .name = wbl_call_name(WBL_CALL_ROLLBACK),
+				   .attempt = s->undo_attempt + 1 });
+	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_RESULT,
+				   .name = wbl_call_name(WBL_CALL_ROLLBACK),
+				   .attempt = s->undo_attempt });
 }
 
 /* True when the compensating step has been executed and verified. */
@@ -135,8 +142,9 @@ static bool compensated(struct wbl_run_step *s)
 /* A background step stays up until its own turn, so that what was written meanwhile is drained before it goes. */
 static bool background_is_down(struct wbl_run_step *s)
 {
-	if (!(s->flags & WBL_STEP_BACKGROUND) || s->state == WBL_STEP_EXECUTED || s->state == WBL_STEP_VERIFIED ||
-		s->state == WBL_STEP_FAILED || s->state == WBL_STEP_PASSED_OVER)
+	if (!(s->flags & WBL_STEP_BACKGROUND) || s->state == WBL_STEP_EXECUTED ||
+		s->state == WBL_STEP_VERIFIED || s->state == WBL_STEP_FAILED ||
+		s->state == WBL_STEP_PASSED_OVER)
 		return wbl_step_idle(s);
 	if (s->call) {
 		if (s->was_up)
@@ -162,8 +170,10 @@ static void begin_undo(struct wbl_run_step *s)
 		return;
 	if (s->flags & WBL_STEP_MANUAL) {
 		wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_INTENT,
-			.name = wbl_call_name(WBL_CALL_ROLLBACK), .attempt = s->undo_attempt + 1 });
-		wbl_run_set_state(s->run, WBL_RUN_WAITING, 0, "a person is asked to take a manual step back");
+					   .name = wbl_call_name(WBL_CALL_ROLLBACK),
+					   .attempt = s->undo_attempt + 1 });
+		wbl_run_set_state(
+			s->run, WBL_RUN_WAITING, 0, "a person is asked to take a manual step back");
 		return;
 	}
 	switch (s->inverse) {
@@ -188,7 +198,8 @@ static void go_on_with(struct wbl_run_step *s)
 		return;
 	}
 	if (s->flags & WBL_STEP_MANUAL && !s->confirmed)
-		wbl_run_set_state(s->run, WBL_RUN_WAITING, 0, "a person is asked to take a manual step back");
+		wbl_run_set_state(
+			s->run, WBL_RUN_WAITING, 0, "a person is asked to take a manual step back");
 	else if (s->open || s->status < 0)
 		call_rollback(s);
 	else
@@ -210,15 +221,18 @@ static void all_undone(struct wbl_run *run)
 	if (run->retrying) {
 		wbl_run_set_state(run, WBL_RUN_EXECUTING, 0, "taken back; tried again");
 	} else if (run->rollback_to) {
-		WBL_AUTOFREE char *reason = wbl_strf("rolled back as far as %s, on request", run->rollback_to);
+		WBL_AUTOFREE char *reason =
+			wbl_strf("rolled back as far as %s, on request", run->rollback_to);
 
 		wbl_run_set_state(run, WBL_RUN_FAILED, WBL_E_CANCELLED, reason);
 	} else {
 		wbl_run_restore_values(run);
 		if (run->cancelled)
-			wbl_run_set_state(run, WBL_RUN_CANCELLED, WBL_E_CANCELLED, "cancelled; everything is as it was before");
+			wbl_run_set_state(run, WBL_RUN_CANCELLED, WBL_E_CANCELLED,
+				"cancelled; everything is as it was before");
 		else
-			wbl_run_set_state(run, WBL_RUN_ROLLED_BACK, 0, "everything is as it was before");
+			wbl_run_set_state(
+				run, WBL_RUN_ROLLED_BACK, 0, "everything is as it was before");
 	}
 }
 
@@ -230,7 +244,8 @@ void wbl_run_advance_rollback(struct wbl_run *run)
 		struct wbl_run_step *s = &run->steps[run->order[i]];
 
 		if (s->state == WBL_STEP_UNDO_FAILED) {
-			WBL_AUTOFREE char *reason = wbl_strf("step %s could not be taken back", s->id);
+			WBL_AUTOFREE char *reason =
+				wbl_strf("step %s could not be taken back", s->id);
 
 			wbl_run_set_state(run, WBL_RUN_ROLLBACK_FAILED, WBL_E_CORRUPT, reason);
 			return;
