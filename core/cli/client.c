@@ -116,9 +116,10 @@ int wbl_client_fd(const struct wbl_client *c)
 
 static int32_t gone(const struct wbl_client *c, struct wbl_error *err)
 {
-	WBL_AUTOFREE char *hint = wbl_strf(
-		"%s/engine.log says why. A run that was under way goes on with: whimbrel recover.",
-		c->dir);
+	WBL_AUTOFREE char *hint =
+		wbl_strf("A run that was under way goes on with: whimbrel recover\n"
+			 "%s/engine.log says why.",
+			c->dir);
 
 	return wbl_fail(err, WBL_E_UNAVAILABLE, NULL, hint, "the engine has gone away");
 }

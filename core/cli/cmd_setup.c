@@ -145,22 +145,46 @@ int wbl_cmd_doctor(struct wbl_cli *c)
 
 static void render_stopped(struct wbl_paper *p, const json_t *result)
 {
-	wbl_paper_line(
-		p, wbl_json_bool(result, "stopped", true) ? "the engine ends" : "no engine runs");
+	wbl_paper_line(p,
+		wbl_json_bool(result, "stopped", true) ? "the engine has ended" : "no engine runs");
+}
+
+/* The engine's end is the end of the connection: only then the folder is free. An answer before it is a refusal or
+ * its promise to end. */
+static int32_t await_end(struct wbl_cli *c, json_t **ret_reply)
+{
+	struct wbl_error err;
+	json_t *reply = NULL;
+	int64_t id = wbl_client_send(c->client, "stop", NULL, &err);
+	int32_t rc = id < 0 ? (int32_t)id : 0;
+
+	while (!rc && !(rc = wbl_client_next(c->client, true, &reply, &err))) {
+		if (!wbl_json_bool(reply, "ok", true)) {
+			*ret_reply = reply;
+			return 0;
+		}
+		json_decref(reply);
+	}
+	return rc;
 }
 
 int wbl_cmd_stop(struct wbl_cli *c)
 {
 	struct wbl_error err = { 0 };
-	json_t *result;
+	json_t *refusal = NULL;
 	int32_t rc = wbl_client_open(c->state, &c->client, &err);
+	int exit;
 
 	if (rc == WBL_E_UNAVAILABLE || rc == WBL_E_NOT_FOUND)
 		return finish(c, json_pack("{s:b}", "stopped", 0), render_stopped, true, 0);
 	if (rc)
 		return wbl_cli_fail(c, &err);
-	result = wbl_cli_call(c, "stop", NULL);
-	return finish(c, result, render_stopped, true, 0);
+	await_end(c, &refusal);
+	if (!refusal)
+		return finish(c, json_pack("{s:b}", "stopped", 1), render_stopped, true, 0);
+	exit = wbl_cli_fail_json(c, json_object_get(refusal, "error"), NULL);
+	json_decref(refusal);
+	return exit;
 }
 
 static void render_version(struct wbl_paper *p, const json_t *result)

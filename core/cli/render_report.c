@@ -386,7 +386,10 @@ void wbl_render_verified(struct wbl_paper *p, const json_t *result)
 	const json_t *d = json_object_get(result, "differences");
 
 	wbl_paper_tint(p, ok ? WBL_TINT_GREEN : WBL_TINT_RED);
-	if (ok)
+	if (ok && !wbl_json_int(result, "steps", 1))
+		wbl_paper_line(p, "%s: no step of it claims to last; nothing was looked at",
+			wbl_value_str(result, "run"));
+	else if (ok)
 		wbl_paper_line(
 			p, "%s: all that it claims still holds", wbl_value_str(result, "run"));
 	else if (json_is_integer(d))
