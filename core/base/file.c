@@ -43,7 +43,8 @@ int32_t wbl_file_read(const char *path, size_t max, struct wbl_buf *ret, struct 
 		return wbl_fail_errno(err, WBL_E_USAGE, path, "Check the path and its permissions.",
 			"cannot be opened");
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
-		rc = wbl_fail(err, WBL_E_USAGE, path, "Name a regular file.", "is not a regular file");
+		rc = wbl_fail(
+			err, WBL_E_USAGE, path, "Name a regular file.", "is not a regular file");
 	while (!rc) {
 		ssize_t n = read(fd, part, sizeof part);
 
@@ -70,8 +71,9 @@ int32_t wbl_file_read(const char *path, size_t max, struct wbl_buf *ret, struct 
 int32_t wbl_sync_parent(const char *path, struct wbl_error *err)
 {
 	const char *slash = strrchr(path, '/');
-	WBL_AUTOFREE char *dir = slash == path ? wbl_strdup("/") :
-		slash ? wbl_strndup(path, (size_t)(slash - path)) : wbl_strdup(".");
+	WBL_AUTOFREE char *dir = slash == path ? wbl_strdup("/")
+				 : slash       ? wbl_strndup(path, (size_t)(slash - path))
+					       : wbl_strdup(".");
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), bad = fd < 0 || fsync(fd);
 
 	if (bad)
@@ -81,8 +83,8 @@ int32_t wbl_sync_parent(const char *path, struct wbl_error *err)
 	return bad ? WBL_E_DISK : 0;
 }
 
-int32_t wbl_file_replace(const char *path, const void *data, size_t len, unsigned mode,
-	struct wbl_error *err)
+int32_t wbl_file_replace(
+	const char *path, const void *data, size_t len, unsigned mode, struct wbl_error *err)
 {
 	WBL_AUTOFREE char *tmp = wbl_strf("%s.%ld.tmp", path, (long)getpid());
 	int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
@@ -115,7 +117,8 @@ int32_t wbl_mkdirs(const char *path, unsigned mode, struct wbl_error *err)
 			continue;
 		*s = '\0';
 		if (mkdir(p, mode) && errno != EEXIST)
-			return wbl_fail_errno(err, WBL_E_DISK, p, "Make the folder, or choose another place.",
+			return wbl_fail_errno(err, WBL_E_DISK, p,
+				"Make the folder, or choose another place.",
 				"the folder cannot be made");
 		*s = c;
 		if (!c)

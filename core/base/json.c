@@ -40,13 +40,14 @@ json_t *wbl_json_parse(const char *text, size_t len, const char *where, struct w
 	json_t *j;
 
 	if (!depth_ok(text, len)) {
-		wbl_fail(err, WBL_E_USAGE, where, NULL, "the JSON is nested deeper than %d", MAX_DEPTH);
+		wbl_fail(err, WBL_E_USAGE, where, NULL, "the JSON is nested deeper than %d",
+			MAX_DEPTH);
 		return NULL;
 	}
 	j = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
 	if (!j)
-		wbl_fail(err, WBL_E_USAGE, where, NULL, "not valid JSON: line %d, column %d: %s", je.line,
-			je.column, je.text);
+		wbl_fail(err, WBL_E_USAGE, where, NULL, "not valid JSON: line %d, column %d: %s",
+			je.line, je.column, je.text);
 	return j;
 }
 

@@ -159,8 +159,8 @@ void wbl_time_text(int64_t ns, char out[32])
 	snprintf(out + n, 32 - n, ".%03dZ", ms < 0 ? 0 : ms);
 }
 
-static bool parse_scaled(const char *s, const char *const *units, const uint64_t *factors,
-	uint64_t *ret)
+static bool parse_scaled(
+	const char *s, const char *const *units, const uint64_t *factors, uint64_t *ret)
 {
 	unsigned long long n;
 	char *end;
@@ -184,7 +184,8 @@ static bool parse_scaled(const char *s, const char *const *units, const uint64_t
 
 bool wbl_duration_parse(const char *s, int64_t *ret_ns)
 {
-	static const char *const units[] = { "", "ns", "us", "ms", "s", "m", "min", "h", "d", NULL };
+	static const char *const units[] = { "", "ns", "us", "ms", "s", "m", "min", "h", "d",
+		NULL };
 	static const uint64_t factors[] = { 1000000000, 1, 1000, 1000000, 1000000000, 60000000000,
 		60000000000, 3600000000000, 86400000000000 };
 	uint64_t n;
@@ -215,9 +216,10 @@ void wbl_duration_text(int64_t ns, char out[24])
 
 bool wbl_size_parse(const char *s, uint64_t *ret)
 {
-	static const char *const units[] = { "", "B", "K", "KiB", "M", "MiB", "G", "GiB", "T", "TiB", NULL };
-	static const uint64_t factors[] = { 1, 1, 1 << 10, 1 << 10, 1 << 20, 1 << 20, 1 << 30, 1 << 30,
-		UINT64_C(1) << 40, UINT64_C(1) << 40 };
+	static const char *const units[] = { "", "B", "K", "KiB", "M", "MiB", "G", "GiB", "T",
+		"TiB", NULL };
+	static const uint64_t factors[] = { 1, 1, 1 << 10, 1 << 10, 1 << 20, 1 << 20, 1 << 30,
+		1 << 30, UINT64_C(1) << 40, UINT64_C(1) << 40 };
 
 	return parse_scaled(s, units, factors, ret);
 }
@@ -327,7 +329,8 @@ bool wbl_name_valid(const char *s)
 	if (*s < 'a' || *s > 'z')
 		return false;
 	for (i = 1; s[i]; i++)
-		if (i == 32 || !((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= '0' && s[i] <= '9') || s[i] == '_'))
+		if (i == 32 || !((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= '0' && s[i] <= '9') ||
+				       s[i] == '_'))
 			return false;
 	return true;
 }
@@ -340,7 +343,7 @@ void wbl_uuid(char out[37])
 		;
 	r[6] = (r[6] & 0x0f) | 0x40;
 	r[8] = (r[8] & 0x3f) | 0x80;
-	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", r[0],
-		r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12], r[13], r[14],
-		r[15]);
+	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+		r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12],
+		r[13], r[14], r[15]);
 }

@@ -26,8 +26,8 @@ static void append_json(struct wbl_run *run, struct wbl_entry *e, json_t *body)
 	json_decref(body);
 }
 
-static void set_state_with(struct wbl_run *run, enum wbl_run_state to, int32_t status, const char *reason,
-	const json_t *error)
+static void set_state_with(struct wbl_run *run, enum wbl_run_state to, int32_t status,
+	const char *reason, const json_t *error)
 {
 	json_t *body = json_object();
 
@@ -35,7 +35,10 @@ static void set_state_with(struct wbl_run *run, enum wbl_run_state to, int32_t s
 	wbl_json_put(body, "reason", reason);
 	if (error)
 		json_object_set(body, "error", (json_t *)error);
-	append_json(run, &(struct wbl_entry){ .kind = WBL_KIND_RUN_STATE, .name = wbl_run_state_name(to), .status = status },
+	append_json(run,
+		&(struct wbl_entry){ .kind = WBL_KIND_RUN_STATE,
+			.name = wbl_run_state_name(to),
+			.status = status },
 		body);
 	run->stopping = false;
 	if (wbl_run_is_over(run))
@@ -52,23 +55,28 @@ static void set_state_with(struct wbl_run *run, enum wbl_run_state to, int32_t s
 	}
 }
 
-void wbl_run_set_state(struct wbl_run *run, enum wbl_run_state to, int32_t status, const char *reason)
+void wbl_run_set_state(
+	struct wbl_run *run, enum wbl_run_state to, int32_t status, const char *reason)
 {
 	set_state_with(run, to, status, reason, NULL);
 }
 
 void wbl_run_note(struct wbl_run *run, const char *step, const char *subject, const char *text)
 {
-	wbl_engine_append(run->engine, run, &(struct wbl_entry){ .kind = WBL_KIND_RUN_NOTE, .step = step, .name = subject,
-		.body = { text, strlen(text) } });
+	wbl_engine_append(run->engine, run,
+		&(struct wbl_entry){ .kind = WBL_KIND_RUN_NOTE,
+			.step = step,
+			.name = subject,
+			.body = { text, strlen(text) } });
 }
 
 void wbl_run_raise_epoch(struct wbl_run *run, const char *why)
 {
 	size_t i, j;
 
-	wbl_engine_append(run->engine, run, &(struct wbl_entry){ .kind = WBL_KIND_RUN_EPOCH, .epoch = run->epoch + 1,
-		.name = why });
+	wbl_engine_append(run->engine, run,
+		&(struct wbl_entry){
+			.kind = WBL_KIND_RUN_EPOCH, .epoch = run->epoch + 1, .name = why });
 	for (i = 0; i < run->nsteps; i++) {
 		struct wbl_run_step *s = &run->steps[i];
 
@@ -124,7 +132,7 @@ static bool clash(const json_t *a, const json_t *b)
 	if (!strcmp(ma, "shared") && !strcmp(mb, "shared"))
 		return false;
 	return !strcmp(wbl_json_str(a, "kind"), wbl_json_str(b, "kind")) &&
-		!strcmp(wbl_json_str(a, "name"), wbl_json_str(b, "name"));
+	       !strcmp(wbl_json_str(a, "name"), wbl_json_str(b, "name"));
 }
 
 static const json_t *steps_clash(const struct wbl_run_step *a, const struct wbl_run_step *b)
@@ -132,10 +140,8 @@ static const json_t *steps_clash(const struct wbl_run_step *a, const struct wbl_
 	const json_t *x, *y;
 	size_t i, j;
 
-	json_array_foreach(json_object_get(a->def, "claims"), i, x)
-		json_array_foreach(json_object_get(b->def, "claims"), j, y)
-			if (clash(x, y))
-				return x;
+	json_array_foreach(json_object_get(a->def, "claims"), i, x) json_array_foreach(
+		json_object_get(b->def, "claims"), j, y) if (clash(x, y)) return x;
 	return NULL;
 }
 
@@ -149,8 +155,8 @@ static bool runs_clash(const struct wbl_run *a, const struct wbl_run *b, char **
 
 			if (!c)
 				continue;
-			*ret_what = wbl_strf("%s %s is held by %s (%s)", wbl_json_str(c, "kind"), wbl_json_str(c, "name"),
-				b->id, wbl_run_state_name(b->state));
+			*ret_what = wbl_strf("%s %s is held by %s (%s)", wbl_json_str(c, "kind"),
+				wbl_json_str(c, "name"), b->id, wbl_run_state_name(b->state));
 			return true;
 		}
 	return false;
@@ -234,7 +240,8 @@ static const struct wbl_run_step *no_return_passed(const struct wbl_run *run)
 	return NULL;
 }
 
-static void begin_rollback(struct wbl_run *run, int32_t status, const char *reason, const json_t *error)
+static void begin_rollback(
+	struct wbl_run *run, int32_t status, const char *reason, const json_t *error)
 {
 	set_state_with(run, WBL_RUN_ROLLING_BACK, status, reason, error);
 	wbl_run_raise_epoch(run, "rollback");
@@ -245,9 +252,12 @@ static bool rollback_is_automatic(const struct wbl_run *run, const struct wbl_ru
 	const json_t *m;
 	size_t i;
 
-	json_array_foreach(json_object_get(run->plan, "migrations"), i, m)
-		if (!strcmp(wbl_json_str(m, "name"), s->instance->name))
-			return strcmp(wbl_json_str(json_object_get(m, "policy"), "rollback"), "manual") != 0;
+	json_array_foreach(json_object_get(run->plan, "migrations"), i,
+		m) if (!strcmp(wbl_json_str(m, "name"),
+			       s->instance->name)) return strcmp(wbl_json_str(json_object_get(m,
+										      "policy"),
+									 "rollback"),
+		"manual") != 0;
 	return true;
 }
 
@@ -256,27 +266,34 @@ static void ask_rollback(struct wbl_run *run, const char *verb, const char *to)
 	json_t *body = json_object();
 
 	wbl_json_put(body, "to", to);
-	append_json(run, &(struct wbl_entry){ .kind = WBL_KIND_RUN_REQUEST, .name = verb, .actor = "engine" }, body);
+	append_json(run,
+		&(struct wbl_entry){
+			.kind = WBL_KIND_RUN_REQUEST, .name = verb, .actor = "engine" },
+		body);
 }
 
 static void decide_failure(struct wbl_run *run, const struct wbl_run_step *s)
 {
 	WBL_AUTOFREE char *reason = wbl_strf("step %s failed", s->id);
 	const struct wbl_run_step *past = no_return_passed(run);
-	int32_t status = s->error ? (int32_t)wbl_json_int(s->error, "code", WBL_E_FAILED) : WBL_E_FAILED;
+	int32_t status =
+		s->error ? (int32_t)wbl_json_int(s->error, "code", WBL_E_FAILED) : WBL_E_FAILED;
 
 	if (run->rehearse) {
 		set_state_with(run, WBL_RUN_FAILED, status, reason, s->error);
 		set_state_with(run, WBL_RUN_ROLLING_BACK, status, reason, s->error);
-		set_state_with(run, WBL_RUN_ROLLED_BACK, status, "the rehearsal failed; nothing was changed", s->error);
+		set_state_with(run, WBL_RUN_ROLLED_BACK, status,
+			"the rehearsal failed; nothing was changed", s->error);
 		return;
 	}
-	if (s->retry_from && (s->flags & WBL_STEP_RETRY_FROM) && s->retry_from->pass < s->retries_max && !past) {
+	if (s->retry_from && (s->flags & WBL_STEP_RETRY_FROM) &&
+		s->retry_from->pass < s->retries_max && !past) {
 		ask_rollback(run, "retry_from", s->retry_from->id);
 		begin_rollback(run, status, reason, s->error);
 	} else if (past && s != past) {
 		free(reason);
-		reason = wbl_strf("step %s failed after the point of no return (%s)", s->id, past->id);
+		reason = wbl_strf(
+			"step %s failed after the point of no return (%s)", s->id, past->id);
 		set_state_with(run, WBL_RUN_FAILED, status, reason, s->error);
 	} else if (status == WBL_E_CORRUPT || rollback_is_automatic(run, s)) {
 		begin_rollback(run, status, reason, s->error);
@@ -291,7 +308,8 @@ static void go_back(struct wbl_run *run)
 	if (run->cancelled && (!anything_done(run) || run->rehearse)) {
 		if (run->state == WBL_RUN_EXECUTING)
 			wbl_run_set_state(run, WBL_RUN_PAUSED, 0, "cancelled on request");
-		wbl_run_set_state(run, WBL_RUN_CANCELLED, WBL_E_CANCELLED, "cancelled before anything was changed");
+		wbl_run_set_state(run, WBL_RUN_CANCELLED, WBL_E_CANCELLED,
+			"cancelled before anything was changed");
 	} else {
 		begin_rollback(run, run->cancelled ? WBL_E_CANCELLED : 0,
 			run->cancelled ? "cancelled on request" : "rolled back on request", NULL);
@@ -302,7 +320,8 @@ static void go_back(struct wbl_run *run)
 static bool stop_if_wanted(struct wbl_run *run)
 {
 	const struct wbl_run_step *s = NULL;
-	bool has_failed = failed(run, &s), leave = has_failed || run->cancelled || run->rollback_asked;
+	bool has_failed = failed(run, &s),
+	     leave = has_failed || run->cancelled || run->rollback_asked;
 
 	if (!leave && !run->pause_asked)
 		return false;
@@ -355,9 +374,11 @@ static bool barrier_opens(struct wbl_run *run, const char *name)
 	if (barrier_is_open(run, name))
 		return true;
 	for (i = 0; i < run->nsteps; i++)
-		if (run->steps[i].barrier && !strcmp(run->steps[i].barrier, name) && !dependencies_met(&run->steps[i]))
+		if (run->steps[i].barrier && !strcmp(run->steps[i].barrier, name) &&
+			!dependencies_met(&run->steps[i]))
 			return false;
-	wbl_engine_append(run->engine, run, &(struct wbl_entry){ .kind = WBL_KIND_BARRIER, .name = name });
+	wbl_engine_append(
+		run->engine, run, &(struct wbl_entry){ .kind = WBL_KIND_BARRIER, .name = name });
 	if (!strcmp(name, "switch"))
 		wbl_run_raise_epoch(run, "cut-over");
 	return true;
@@ -365,7 +386,8 @@ static bool barrier_opens(struct wbl_run *run, const char *name)
 
 static bool is_running(const struct wbl_run_step *s)
 {
-	return s->state == WBL_STEP_EXECUTING || s->state == WBL_STEP_EXECUTED || s->state == WBL_STEP_UP;
+	return s->state == WBL_STEP_EXECUTING || s->state == WBL_STEP_EXECUTED ||
+	       s->state == WBL_STEP_UP;
 }
 
 static bool claimed_by_a_running_one(const struct wbl_run_step *s)
@@ -375,7 +397,8 @@ static bool claimed_by_a_running_one(const struct wbl_run_step *s)
 	for (i = 0; i < s->run->nsteps; i++) {
 		const struct wbl_run_step *o = &s->run->steps[i];
 
-		if (o != s && is_running(o) && !(o->flags & WBL_STEP_BACKGROUND) && steps_clash(s, o))
+		if (o != s && is_running(o) && !(o->flags & WBL_STEP_BACKGROUND) &&
+			steps_clash(s, o))
 			return true;
 	}
 	return false;
@@ -416,7 +439,8 @@ static void try_start(struct wbl_run_step *s)
 		return;
 	if ((s->flags & WBL_STEP_FINALIZE) && !run->finalized && !run->rehearse)
 		return;
-	if (claimed_by_a_running_one(s) || (!(s->flags & WBL_STEP_BACKGROUND) && running_count(run) >= parallel_steps()))
+	if (claimed_by_a_running_one(s) ||
+		(!(s->flags & WBL_STEP_BACKGROUND) && running_count(run) >= parallel_steps()))
 		return;
 	if (s->barrier && !barrier_opens(run, s->barrier))
 		return;
@@ -429,15 +453,16 @@ static void try_start(struct wbl_run_step *s)
 
 static bool outcome_unknown(const struct wbl_run_step *s)
 {
-	return s->status == WBL_E_INDETERMINATE || s->status == WBL_E_CRASHED || s->status == WBL_E_TIMEOUT ||
-		s->status == WBL_E_WIRE;
+	return s->status == WBL_E_INDETERMINATE || s->status == WBL_E_CRASHED ||
+	       s->status == WBL_E_TIMEOUT || s->status == WBL_E_WIRE;
 }
 
 static void advance_suspended(struct wbl_run_step *s)
 {
 	if (waits_for_time(s))
 		return;
-	if (outcome_unknown(s) && !s->probed && !(s->flags & (WBL_STEP_BACKGROUND | WBL_STEP_PARTITIONED)))
+	if (outcome_unknown(s) && !s->probed &&
+		!(s->flags & (WBL_STEP_BACKGROUND | WBL_STEP_PARTITIONED)))
 		wbl_step_probe(s);
 	else
 		try_start(s);
@@ -513,7 +538,8 @@ static bool all_done(const struct wbl_run *run, bool *ret_finalize_left, bool *r
 			return false;
 		if (s->is_compensation || done(s))
 			continue;
-		if (s->state == WBL_STEP_UP && (!s->finished_by || s->finished_by->state == WBL_STEP_PENDING)) {
+		if (s->state == WBL_STEP_UP &&
+			(!s->finished_by || s->finished_by->state == WBL_STEP_PENDING)) {
 			*ret_up_left = true;
 			continue;
 		}
@@ -545,7 +571,8 @@ static void complete(struct wbl_run *run, bool finalize_left, bool up_left)
 	size_t i;
 
 	if (finalize_left && finalize_blocks(run)) {
-		wbl_run_set_state(run, WBL_RUN_REVERSIBLE, 0, "done and verified; whimbrel finalize gives up the way back");
+		wbl_run_set_state(run, WBL_RUN_REVERSIBLE, 0,
+			"done and verified; whimbrel finalize gives up the way back");
 		return;
 	}
 	if (finalize_left)
@@ -558,7 +585,8 @@ static void complete(struct wbl_run *run, bool finalize_left, bool up_left)
 	}
 	if (!run->rehearse)
 		wbl_run_hold_values(run);
-	wbl_run_set_state(run, WBL_RUN_COMPLETED, 0, run->rehearse ? "rehearsed; nothing was changed" : "done and verified");
+	wbl_run_set_state(run, WBL_RUN_COMPLETED, 0,
+		run->rehearse ? "rehearsed; nothing was changed" : "done and verified");
 }
 
 static bool a_person_is_asked(const struct wbl_run *run)
@@ -612,7 +640,8 @@ static void advance_validating(struct wbl_run *run)
 	int32_t rc;
 
 	if (run->cancelled) {
-		wbl_run_set_state(run, WBL_RUN_CANCELLED, WBL_E_CANCELLED, "cancelled before anything was changed");
+		wbl_run_set_state(run, WBL_RUN_CANCELLED, WBL_E_CANCELLED,
+			"cancelled before anything was changed");
 		return;
 	}
 	rc = wbl_run_validate(run);
@@ -621,7 +650,8 @@ static void advance_validating(struct wbl_run *run)
 	if (!rc)
 		enter_executing(run);
 	else
-		set_state_with(run, WBL_RUN_ROLLED_BACK, rc, "validation failed; nothing was changed", run->validation_error);
+		set_state_with(run, WBL_RUN_ROLLED_BACK, rc,
+			"validation failed; nothing was changed", run->validation_error);
 }
 
 static bool answered(struct wbl_run *run)
@@ -669,13 +699,17 @@ static void keep_background_up(struct wbl_run *run)
 
 		if (!(s->flags & WBL_STEP_BACKGROUND))
 			continue;
-		if (s->state == WBL_STEP_SUSPENDED && s->was_up && wbl_step_idle(s) && !waits_for_time(s))
+		if (s->state == WBL_STEP_SUSPENDED && s->was_up && wbl_step_idle(s) &&
+			!waits_for_time(s))
 			wbl_step_start(s);
 		if (s->state == WBL_STEP_FAILED && run->state == WBL_RUN_REVERSIBLE) {
-			WBL_AUTOFREE char *reason = wbl_strf("step %s failed: the way back is not kept open any more", s->id);
+			WBL_AUTOFREE char *reason = wbl_strf(
+				"step %s failed: the way back is not kept open any more", s->id);
 
 			wbl_run_set_state(run, WBL_RUN_EXECUTING, 0, NULL);
-			set_state_with(run, WBL_RUN_FAILED, (int32_t)wbl_json_int(s->error, "code", WBL_E_FAILED), reason, s->error);
+			set_state_with(run, WBL_RUN_FAILED,
+				(int32_t)wbl_json_int(s->error, "code", WBL_E_FAILED), reason,
+				s->error);
 		}
 	}
 }
@@ -685,7 +719,8 @@ static void advance_run_waiting(struct wbl_run *run)
 	keep_background_up(run);
 	if (run->status == WBL_E_LOCKED && !run->has_claims) {
 		if (run->cancelled)
-			wbl_run_set_state(run, WBL_RUN_CANCELLED, WBL_E_CANCELLED, "cancelled before anything was changed");
+			wbl_run_set_state(run, WBL_RUN_CANCELLED, WBL_E_CANCELLED,
+				"cancelled before anything was changed");
 		else
 			enter_executing(run);
 		return;

@@ -22,10 +22,10 @@ static const json_t *same_observation(const json_t *list, const json_t *o)
 	const json_t *other;
 	size_t i;
 
-	json_array_foreach(list, i, other)
-		if (json_equal(json_object_get(o, "migration"), json_object_get(other, "migration")) &&
-			json_equal(json_object_get(o, "key"), json_object_get(other, "key")))
-			return other;
+	json_array_foreach(list, i, other) if (json_equal(json_object_get(o, "migration"),
+						       json_object_get(other, "migration")) &&
+					       json_equal(json_object_get(o, "key"),
+						       json_object_get(other, "key"))) return other;
 	return NULL;
 }
 
@@ -51,32 +51,42 @@ static bool rule_holds(const json_t *stored, const char *now)
 	return false;
 }
 
-static void compare_observations(const json_t *stored, const json_t *fresh, json_t *reasons, json_t *notes)
+static void compare_observations(
+	const json_t *stored, const json_t *fresh, json_t *reasons, json_t *notes)
 {
 	const json_t *o, *now;
 	size_t i;
 
-	json_array_foreach(json_object_get(stored, "observations"), i, o) {
-		const char *meaning = wbl_json_str(o, "meaning") ? wbl_json_str(o, "meaning") : "what the plan relies on";
+	json_array_foreach(json_object_get(stored, "observations"), i, o)
+	{
+		const char *meaning = wbl_json_str(o, "meaning") ? wbl_json_str(o, "meaning")
+								 : "what the plan relies on";
 
 		now = same_observation(json_object_get(fresh, "observations"), o);
 		if (!now) {
-			reason(reasons, wbl_json_str(o, "key"), "Plan again.", wbl_strf("%s: it is not there any more", meaning));
+			reason(reasons, wbl_json_str(o, "key"), "Plan again.",
+				wbl_strf("%s: it is not there any more", meaning));
 			continue;
 		}
 		if (json_equal(json_object_get(o, "value"), json_object_get(now, "value")))
 			continue;
 		if (rule_holds(o, wbl_json_str(now, "value")))
-			reason(notes, wbl_json_str(o, "key"), NULL, wbl_strf("%s: was %s, is %s; allowed by the plan (%s)", meaning,
-				wbl_json_str(o, "value"), wbl_json_str(now, "value"), wbl_json_str(o, "rule")));
+			reason(notes, wbl_json_str(o, "key"), NULL,
+				wbl_strf("%s: was %s, is %s; allowed by the plan (%s)", meaning,
+					wbl_json_str(o, "value"), wbl_json_str(now, "value"),
+					wbl_json_str(o, "rule")));
 		else
-			reason(reasons, wbl_json_str(o, "key"), "Look at what changed, then plan again.",
-				wbl_strf("%s: was %s, is %s", meaning, wbl_json_str(o, "value"), wbl_json_str(now, "value")));
+			reason(reasons, wbl_json_str(o, "key"),
+				"Look at what changed, then plan again.",
+				wbl_strf("%s: was %s, is %s", meaning, wbl_json_str(o, "value"),
+					wbl_json_str(now, "value")));
 	}
-	json_array_foreach(json_object_get(fresh, "observations"), i, o)
-		if (!same_observation(json_object_get(stored, "observations"), o))
-			reason(reasons, wbl_json_str(o, "key"), "Plan again.", wbl_strf("%s: it is new since the plan was made",
-				wbl_json_str(o, "meaning") ? wbl_json_str(o, "meaning") : "what the plan relies on"));
+	json_array_foreach(json_object_get(fresh, "observations"), i,
+		o) if (!same_observation(json_object_get(stored, "observations"), o))
+		reason(reasons, wbl_json_str(o, "key"), "Plan again.",
+			wbl_strf("%s: it is new since the plan was made",
+				wbl_json_str(o, "meaning") ? wbl_json_str(o, "meaning")
+							   : "what the plan relies on"));
 }
 
 static json_t *bare(const json_t *step)
@@ -105,24 +115,28 @@ static void compare_steps(const json_t *stored, const json_t *fresh, json_t *rea
 	const json_t *s, *now;
 	size_t i;
 
-	json_array_foreach(json_object_get(stored, "steps"), i, s) {
+	json_array_foreach(json_object_get(stored, "steps"), i, s)
+	{
 		const char *id = wbl_json_str(s, "id");
 
 		now = json_object_get(now_index, id);
 		if (!now) {
-			reason(reasons, id, "Plan again.", wbl_strf("this step would not be planned now"));
+			reason(reasons, id, "Plan again.",
+				wbl_strf("this step would not be planned now"));
 		} else {
 			json_t *a = bare(s), *b = bare(now);
 
 			if (!json_equal(a, b))
-				reason(reasons, id, "Plan again, and compare the two plans.", wbl_strf("this step would be planned differently now"));
+				reason(reasons, id, "Plan again, and compare the two plans.",
+					wbl_strf("this step would be planned differently now"));
 			json_decref(a);
 			json_decref(b);
 		}
 	}
-	json_array_foreach(json_object_get(fresh, "steps"), i, s)
-		if (!json_object_get(then_index, wbl_json_str(s, "id")))
-			reason(reasons, wbl_json_str(s, "id"), "Plan again.", wbl_strf("this step would be planned now, and is not in the plan"));
+	json_array_foreach(json_object_get(fresh, "steps"), i,
+		s) if (!json_object_get(then_index, wbl_json_str(s, "id")))
+		reason(reasons, wbl_json_str(s, "id"), "Plan again.",
+			wbl_strf("this step would be planned now, and is not in the plan"));
 	json_decref(then_index);
 	json_decref(now_index);
 }

@@ -16,11 +16,11 @@ struct wbl_instance;
 
 struct wbl_engine_options {
 	const char *state_dir;
-	const char *config_dir;          /* handlers.d, environments.d */
-	const char *const *module_dirs;  /* NULL-ended */
-	const char *host_program;        /* path of whimbrel-host */
-	bool trust_any_owner;            /* modules of an uninstalled tree */
-	int64_t max_hosts;               /* processes at once over all runs; 0: default */
+	const char *config_dir;         /* handlers.d, environments.d */
+	const char *const *module_dirs; /* NULL-ended */
+	const char *host_program;       /* path of whimbrel-host */
+	bool trust_any_owner;           /* modules of an uninstalled tree */
+	int64_t max_hosts;              /* processes at once over all runs; 0: default */
 };
 
 struct wbl_effect;
@@ -30,32 +30,35 @@ struct wbl_engine {
 	struct wbl_state *state;
 	struct wbl_registry *registry;
 	struct wbl_engine_options options;
-	struct wbl_run *runs;            /* those that are not over, and those touched since */
+	struct wbl_run *runs; /* those that are not over, and those touched since */
 	struct wbl_host_process *hosts;
 	int64_t nhosts, max_hosts, next_host, next_run, next_plan;
 	int64_t started;
-	struct wbl_effect *first, **last;/* go out after the commit */
-	struct wbl_run *touched;         /* runs to be advanced before the commit */
-	struct event *turn;              /* makes the loop come round when something was queued */
-	struct event *children;          /* SIGCHLD */
-	struct event *ticker;            /* progress, while hosts live */
+	struct wbl_effect *first, **last; /* go out after the commit */
+	struct wbl_run *touched;          /* runs to be advanced before the commit */
+	struct event *turn;               /* makes the loop come round when something was queued */
+	struct event *children;           /* SIGCHLD */
+	struct event *ticker;             /* progress, while hosts live */
 	/* Called after a commit for every entry that it made durable. */
 	void (*on_entry)(void *ctx, struct wbl_run *run, json_t *entry);
 	void (*on_progress)(void *ctx, struct wbl_run *run);
 	bool (*wants_entries)(void *ctx, struct wbl_run *run);
 	void *observer;
-	json_t *binding;                 /* ids of plans that are being applied just now */
-	struct wbl_error broken;         /* code != 0: the state cannot be written, the process must end */
+	json_t *binding;         /* ids of plans that are being applied just now */
+	struct wbl_error broken; /* code != 0: the state cannot be written, the process must end */
 };
 
 /* Opens the state, loads modules and the runs that are not over (held until recovered). */
-int32_t wbl_engine_open(const struct wbl_engine_options *o, struct wbl_engine **ret, struct wbl_error *err);
+int32_t wbl_engine_open(
+	const struct wbl_engine_options *o, struct wbl_engine **ret, struct wbl_error *err);
 void wbl_engine_close(struct wbl_engine *e);
-int32_t wbl_engine_reload(struct wbl_engine *e, struct wbl_error *err);  /* modules and configuration again */
+int32_t wbl_engine_reload(
+	struct wbl_engine *e, struct wbl_error *err); /* modules and configuration again */
 /* One round of the loop: waits for events, handles them, commits, lets effects out. WBL_E_DISK: end now. */
 int32_t wbl_engine_turn(struct wbl_engine *e, struct wbl_error *err);
-void wbl_engine_tick(struct wbl_engine *e);        /* progress is reported from now on, until no host is left */
-bool wbl_engine_busy(const struct wbl_engine *e);  /* a host lives or a run moves */
+void wbl_engine_tick(
+	struct wbl_engine *e); /* progress is reported from now on, until no host is left */
+bool wbl_engine_busy(const struct wbl_engine *e); /* a host lives or a run moves */
 
 /* Appends an entry of a run (NULL: none) and folds it into the picture of that run. After a failure the engine is
  * `broken`; callers need not look, nothing that was queued goes out any more. */
@@ -63,5 +66,6 @@ void wbl_engine_append(struct wbl_engine *e, struct wbl_run *run, struct wbl_ent
 /* `fn` is called with ctx after the commit of this turn; drop (may be NULL) when it never comes to that. */
 void wbl_engine_after(struct wbl_engine *e, void (*fn)(struct wbl_engine *, void *ctx), void *ctx,
 	void (*drop)(void *ctx));
-void wbl_engine_touch(struct wbl_engine *e, struct wbl_run *run);    /* will be advanced in this turn */
+void wbl_engine_touch(
+	struct wbl_engine *e, struct wbl_run *run); /* will be advanced in this turn */
 #endif

@@ -109,7 +109,8 @@ static struct wbl_question_state *question(struct wbl_run *run, const char *step
 		if (!strcmp(run->questions[i].id, id) && !strcmp(run->questions[i].step, step))
 			return &run->questions[i];
 	run->questions = wbl_grow(run->questions, run->nquestions, sizeof *run->questions);
-	run->questions[run->nquestions] = (struct wbl_question_state){ .step = wbl_strdup(step), .id = wbl_strdup(id) };
+	run->questions[run->nquestions] =
+		(struct wbl_question_state){ .step = wbl_strdup(step), .id = wbl_strdup(id) };
 	return &run->questions[run->nquestions++];
 }
 

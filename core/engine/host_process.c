@@ -25,10 +25,11 @@
 
 enum {
 	OUTPUT_TAIL = 65536,
-	FLOOD = 4 << 20,             /* printed beyond this is read slowly, so that the writer waits, not we */
-	FIRST_FREE_FD = 10,          /* ours stay clear of the numbers that a host gets */
-	STRAYS_MAX = 1000,           /* frames outside of calls: some progress may be late, a flood is not */
-	QUEUE_MAX = 64,              /* frames that a host does not take: until it does, nothing is read from it */
+	FLOOD = 4 << 20, /* printed beyond this is read slowly, so that the writer waits, not we */
+	FIRST_FREE_FD = 10, /* ours stay clear of the numbers that a host gets */
+	STRAYS_MAX = 1000,  /* frames outside of calls: some progress may be late, a flood is not */
+	QUEUE_MAX =
+		64, /* frames that a host does not take: until it does, nothing is read from it */
 };
 #define START_TIMEOUT INT64_C(30000000000)
 #define EXIT_TIMEOUT INT64_C(2000000000)
@@ -54,22 +55,25 @@ struct wbl_host_process {
 	int sock;
 	enum host_state state;
 	bool refused, reaped, eof;
-	int status;                  /* of waitpid */
-	char why[200];               /* why we killed it */
+	int status;    /* of waitpid */
+	char why[200]; /* why we killed it */
 	int32_t why_code;
-	struct wbl_error error;      /* REFUSED, or broken protocol */
+	struct wbl_error error; /* REFUSED, or broken protocol */
 	char *lock_path;
 	struct event *readable, *writable, *timer;
-	struct { int fd; struct event *ev, *slow; } out[2];
-	struct wbl_buf output;       /* tail of both */
+	struct {
+		int fd;
+		struct event *ev, *slow;
+	} out[2];
+	struct wbl_buf output; /* tail of both */
 	int64_t printed;
 	struct out_frame *queue, **queue_last;
 	size_t queued, strays;
 	int64_t told_items, told_bytes; /* the throttle that it knows */
 };
 
-static const char *const call_names[] = { "", "plan", "execute", "verify", "rollback", "check", "assess",
-	"partition", "probe", "repair", "upgrade" };
+static const char *const call_names[] = { "", "plan", "execute", "verify", "rollback", "check",
+	"assess", "partition", "probe", "repair", "upgrade" };
 
 const char *wbl_call_name(enum wbl_call_kind kind)
 {
@@ -119,7 +123,8 @@ static void flush_queue(struct wbl_host_process *h)
 
 	while (h->queue && h->sock >= 0) {
 		struct out_frame *f = h->queue;
-		int32_t rc = wbl_wire_send(h->sock, f->type, f->seq, f->json, f->blob.data, f->blob.len, f->fd, &err);
+		int32_t rc = wbl_wire_send(
+			h->sock, f->type, f->seq, f->json, f->blob.data, f->blob.len, f->fd, &err);
 
 		if (rc == WBL_E_RETRY) {
 			event_add(h->writable, NULL);
@@ -142,8 +147,8 @@ static void on_writable(evutil_socket_t fd, short what, void *ctx)
 }
 
 /* json is stolen, fd is taken */
-static void send_frame(struct wbl_host_process *h, enum wbl_wire_type type, uint32_t seq, json_t *json,
-	const struct wbl_buf *parts, size_t nparts, int fd)
+static void send_frame(struct wbl_host_process *h, enum wbl_wire_type type, uint32_t seq,
+	json_t *json, const struct wbl_buf *parts, size_t nparts, int fd)
 {
 	struct out_frame *f = wbl_alloc(sizeof *f);
 	size_t i;
@@ -179,7 +184,8 @@ static bool throttle_is_news(const struct wbl_host_process *h)
 {
 	const struct wbl_run *run = h->instance->run;
 
-	return run && (h->told_items != run->throttle_items || h->told_bytes != run->throttle_bytes);
+	return run &&
+	       (h->told_items != run->throttle_items || h->told_bytes != run->throttle_bytes);
 }
 
 static void send_hello(struct wbl_host_process *h)
@@ -197,7 +203,8 @@ static void send_hello(struct wbl_host_process *h)
 
 static int64_t start_timeout(const struct wbl_call_request *call)
 {
-	return call->timeout_ns > 0 && call->timeout_ns < START_TIMEOUT ? call->timeout_ns : START_TIMEOUT;
+	return call->timeout_ns > 0 && call->timeout_ns < START_TIMEOUT ? call->timeout_ns
+									: START_TIMEOUT;
 }
 
 static void arm_deadline(struct wbl_host_process *h)
@@ -244,7 +251,7 @@ static void send_call(struct wbl_host_process *h)
 	call->started = wbl_now_mono();
 	send_frame(h, WBL_WIRE_CALL, 1, j, call->parts, WBL_COUNT(call->parts), -1);
 	if (call->signals || throttle_is_news(h))
-		send_signal(call);   /* what was said before the call began, the host has forgotten */
+		send_signal(call); /* what was said before the call began, the host has forgotten */
 	arm_deadline(h);
 }
 
@@ -319,8 +326,8 @@ static void let_reply_out(struct wbl_engine *e, void *ctx)
 	free(r);
 }
 
-void wbl_host_reply(struct wbl_call_request *call, uint32_t seq, int32_t status, json_t *json, const void *blob,
-	size_t len, int fd)
+void wbl_host_reply(struct wbl_call_request *call, uint32_t seq, int32_t status, json_t *json,
+	const void *blob, size_t len, int fd)
 {
 	struct reply *r = wbl_alloc(sizeof *r);
 
@@ -361,13 +368,16 @@ static void headline(const struct wbl_call_request *call, struct wbl_outcome_of_
 		const json_t *d = json_array_get(call->diagnostics, i);
 
 		if (wbl_json_int(d, "severity", 1) == 1 && !(wbl_json_int(d, "flags", 0) & 1)) {
-			wbl_fail(&o->error, o->status, wbl_json_str(d, "where"), wbl_json_str(d, "hint"), "%s",
+			wbl_fail(&o->error, o->status, wbl_json_str(d, "where"),
+				wbl_json_str(d, "hint"), "%s",
 				wbl_json_str(d, "text") ? wbl_json_str(d, "text") : "");
 			return;
 		}
 	}
-	wbl_fail(&o->error, o->status, NULL, "Ask the handler's author: every failure should carry a diagnostic.",
-		"%s returned \"%s\" without saying why", wbl_call_name(call->kind), wbl_code_name(o->status));
+	wbl_fail(&o->error, o->status, NULL,
+		"Ask the handler's author: every failure should carry a diagnostic.",
+		"%s returned \"%s\" without saying why", wbl_call_name(call->kind),
+		wbl_code_name(o->status));
 }
 
 static void end_call(struct wbl_call_request *call, struct wbl_outcome_of_call *o)
@@ -445,7 +455,8 @@ static void keep_output(struct wbl_host_process *h, const char *data, size_t n)
 	h->printed += (int64_t)n;
 	wbl_buf_add(&h->output, data, n);
 	if (h->output.len > 2 * OUTPUT_TAIL) {
-		memmove(h->output.data, h->output.data + h->output.len - OUTPUT_TAIL, OUTPUT_TAIL + 1);
+		memmove(h->output.data, h->output.data + h->output.len - OUTPUT_TAIL,
+			OUTPUT_TAIL + 1);
 		h->output.len = OUTPUT_TAIL;
 	}
 }
@@ -501,13 +512,15 @@ static void describe_end(struct wbl_host_process *h, struct wbl_outcome_of_call 
 		wbl_fail(&o->error, o->status, NULL, wbl_code_actions(o->status), "%s", h->why);
 	} else if (WIFSIGNALED(h->status)) {
 		o->status = WBL_E_CRASHED;
-		wbl_fail(&o->error, o->status, NULL, "What it printed is in the report; tell the handler's author.",
+		wbl_fail(&o->error, o->status, NULL,
+			"What it printed is in the report; tell the handler's author.",
 			"the handler's process was killed by signal %d (%s)", WTERMSIG(h->status),
 			strsignal(WTERMSIG(h->status)));
 	} else {
 		o->status = WBL_E_CRASHED;
 		wbl_fail(&o->error, o->status, NULL, "A handler must return from a call, not exit.",
-			"the handler's process ended by itself with exit status %d", WEXITSTATUS(h->status));
+			"the handler's process ended by itself with exit status %d",
+			WEXITSTATUS(h->status));
 	}
 }
 
@@ -605,11 +618,12 @@ static void on_return(struct wbl_host_process *h, struct wbl_frame *f)
 	struct wbl_outcome_of_call o = { 0 };
 
 	if (!h->call || h->state != BUSY || f->seq != 1) {
-		wbl_fail(&h->error, WBL_E_WIRE, NULL, NULL, "the host process returned from a call that was not made");
+		wbl_fail(&h->error, WBL_E_WIRE, NULL, NULL,
+			"the host process returned from a call that was not made");
 		kill_host(h, WBL_E_WIRE, "broken protocol");
 		return;
 	}
-	h->why_code = 0;             /* a deadline that it overstepped was this call's */
+	h->why_code = 0; /* a deadline that it overstepped was this call's */
 	o.status = (int32_t)wbl_json_int(f->json, "status", WBL_E_ABI);
 	if (o.status > WBL_OK || o.status < WBL_E_WAIT)
 		o.status = WBL_E_ABI;
@@ -630,9 +644,10 @@ static void on_return(struct wbl_host_process *h, struct wbl_frame *f)
 static void on_refused(struct wbl_host_process *h, const struct wbl_frame *f)
 {
 	h->refused = true;
-	wbl_fail(&h->error, (int32_t)wbl_json_int(f->json, "code", WBL_E_ABI), wbl_json_str(f->json, "where"),
-		wbl_json_str(f->json, "hint"), "%s",
-		wbl_json_str(f->json, "text") ? wbl_json_str(f->json, "text") : "the handler could not be loaded");
+	wbl_fail(&h->error, (int32_t)wbl_json_int(f->json, "code", WBL_E_ABI),
+		wbl_json_str(f->json, "where"), wbl_json_str(f->json, "hint"), "%s",
+		wbl_json_str(f->json, "text") ? wbl_json_str(f->json, "text")
+					      : "the handler could not be loaded");
 	end_host(h);
 }
 
@@ -664,7 +679,8 @@ static void on_frame(struct wbl_host_process *h, struct wbl_frame *f)
 			break;
 		return;
 	}
-	wbl_fail(&h->error, WBL_E_WIRE, NULL, NULL, "the host process sent \"%s\" out of turn", wbl_wire_name(f->type));
+	wbl_fail(&h->error, WBL_E_WIRE, NULL, NULL, "the host process sent \"%s\" out of turn",
+		wbl_wire_name(f->type));
 	kill_host(h, WBL_E_WIRE, "broken protocol");
 }
 
@@ -685,8 +701,11 @@ static void read_frames(struct wbl_host_process *h)
 			if (rc == WBL_END && h->state != ENDING && !h->reaped)
 				arm(h, EXIT_TIMEOUT);
 			if (rc != WBL_END && !h->error.code && !h->why_code) {
-				wbl_fail(&h->error, WBL_E_WIRE, NULL, "The handler wrote to a descriptor that is not its own.",
-					"what came from the handler's process is not the protocol: %s", err.text);
+				wbl_fail(&h->error, WBL_E_WIRE, NULL,
+					"The handler wrote to a descriptor that is not its own.",
+					"what came from the handler's process is not the protocol: "
+					"%s",
+					err.text);
 				kill_host(h, WBL_E_WIRE, "broken protocol");
 			}
 			return;
@@ -708,23 +727,28 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 
 	if (h->state == STARTING) {
 		wbl_duration_text(h->call ? start_timeout(h->call) : START_TIMEOUT, limit);
-		snprintf(why, sizeof why, "the handler was not ready within %s of its start", limit);
-		kill_host(h, WBL_E_TIMEOUT, h->call && h->call->stopping ? "it was stopped while it started" : why);
+		snprintf(
+			why, sizeof why, "the handler was not ready within %s of its start", limit);
+		kill_host(h, WBL_E_TIMEOUT,
+			h->call && h->call->stopping ? "it was stopped while it started" : why);
 	} else if (h->state == BUSY && !h->eof && !h->call->stopping) {
 		h->call->stopping = true;
 		h->call->signals |= WBL_SIGNAL_STOP;
 		wbl_duration_text(h->call->timeout_ns, limit);
-		snprintf(h->why, sizeof h->why, "%s did not end within its time limit of %s", wbl_call_name(h->call->kind), limit);
+		snprintf(h->why, sizeof h->why, "%s did not end within its time limit of %s",
+			wbl_call_name(h->call->kind), limit);
 		h->why_code = WBL_E_TIMEOUT;
 		send_signal(h->call);
 		arm(h, h->instance->grace_ns + 1);
 	} else if (h->state == BUSY && !h->eof) {
 		wbl_duration_text(h->instance->grace_ns, limit);
-		snprintf(why, sizeof why, "%s did not stop within %s of being asked to", wbl_call_name(h->call->kind), limit);
+		snprintf(why, sizeof why, "%s did not stop within %s of being asked to",
+			wbl_call_name(h->call->kind), limit);
 		kill_host(h, WBL_E_TIMEOUT, why);
 	} else {
 		kill_host(h, h->eof && h->state == BUSY ? WBL_E_WIRE : WBL_E_TIMEOUT,
-			h->eof ? "the handler's process closed its connection and went on" : "did not end when told to");
+			h->eof ? "the handler's process closed its connection and went on"
+			       : "did not end when told to");
 	}
 }
 
@@ -740,8 +764,8 @@ static int make_lock(struct wbl_host_process *h)
 {
 	int fd;
 
-	h->lock_path = wbl_strf("%s/locks/%s.%ld.%lld", wbl_state_dir(h->engine->state), h->instance->owner, (long)getpid(),
-		(long long)h->id);
+	h->lock_path = wbl_strf("%s/locks/%s.%ld.%lld", wbl_state_dir(h->engine->state),
+		h->instance->owner, (long)getpid(), (long long)h->id);
 	fd = open(h->lock_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -1;
@@ -757,7 +781,8 @@ static int spawn(struct wbl_host_process *h, int sock, int lock, int out, int er
 	sigset_t all, none;
 	char *argv[] = { (char *)h->engine->options.host_program, "--lock", h->lock_path, NULL };
 	WBL_AUTOFREE char *mark = wbl_strf("WBL_HOST=%s", h->lock_path);
-	char *envp[8] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC", "HOME=/", mark };
+	char *envp[8] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC", "HOME=/",
+		mark };
 	static const char *const passed[] = { "ASAN_OPTIONS", "UBSAN_OPTIONS" };
 	WBL_AUTOFREE char *extra0 = NULL, *extra1 = NULL;
 	int rc, n = 5;
@@ -779,7 +804,8 @@ static int spawn(struct wbl_host_process *h, int sock, int lock, int out, int er
 	posix_spawnattr_setsigdefault(&at, &all);
 	posix_spawnattr_setsigmask(&at, &none);
 	posix_spawnattr_setpgroup(&at, 0);
-	posix_spawnattr_setflags(&at, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+	posix_spawnattr_setflags(
+		&at, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
 	rc = posix_spawn(&h->pid, h->engine->options.host_program, &fa, &at, argv, envp);
 	posix_spawn_file_actions_destroy(&fa);
 	posix_spawnattr_destroy(&at);
@@ -808,7 +834,8 @@ static void set_nonblocking(int fd)
 }
 
 /* NULL with errno in *ret_errno */
-static struct wbl_host_process *start_host(struct wbl_engine *e, struct wbl_instance *instance, int *ret_errno)
+static struct wbl_host_process *start_host(
+	struct wbl_engine *e, struct wbl_instance *instance, int *ret_errno)
 {
 	struct wbl_host_process *h = wbl_alloc(sizeof *h);
 	int sv[2] = { -1, -1 }, p[2][2] = { { -1, -1 }, { -1, -1 } }, lock, i, rc = 0;
@@ -819,8 +846,8 @@ static struct wbl_host_process *start_host(struct wbl_engine *e, struct wbl_inst
 	h->queue_last = &h->queue;
 	h->out[0].fd = h->out[1].fd = h->sock = -1;
 	lock = make_lock(h);
-	if (lock < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) || pipe2(p[0], O_CLOEXEC) ||
-		pipe2(p[1], O_CLOEXEC))
+	if (lock < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) ||
+		pipe2(p[0], O_CLOEXEC) || pipe2(p[1], O_CLOEXEC))
 		rc = errno;
 	for (i = 0; i < 2 && !rc; i++) {
 		sv[i] = high_fd(sv[i]);
@@ -870,7 +897,8 @@ static void on_failed_start(struct wbl_engine *e, void *ctx)
 	struct failed_start *f = ctx;
 	struct wbl_outcome_of_call o = { .status = WBL_E_RESOURCES };
 
-	wbl_fail(&o.error, f->error == ENOENT ? WBL_E_USAGE : WBL_E_RESOURCES, e->options.host_program,
+	wbl_fail(&o.error, f->error == ENOENT ? WBL_E_USAGE : WBL_E_RESOURCES,
+		e->options.host_program,
 		"Install whimbrel-host, or raise the limits of processes and descriptors.",
 		"the host program cannot be started: %s", strerror(f->error));
 	o.status = o.error.code;
@@ -990,7 +1018,8 @@ static json_t *limits_of(const struct wbl_module_entry *m)
 static void add_seen(json_t *provider, const char *interface, const struct wbl_registry *registry)
 {
 	const char *name = wbl_json_str(provider, "name");
-	json_t *module = json_copy(json_object_get(provider, "module")), *seen = json_array(), *peers = json_array(), *p;
+	json_t *module = json_copy(json_object_get(provider, "module")), *seen = json_array(),
+	       *peers = json_array(), *p;
 	const struct wbl_provides *provides;
 	const struct wbl_module_entry *entry;
 	size_t i;
@@ -1001,7 +1030,8 @@ static void add_seen(json_t *provider, const char *interface, const struct wbl_r
 			json_array_append_new(seen, json_integer((json_int_t)entry->seen[i]));
 	json_object_set_new(module, "seen", seen);
 	json_object_set_new(provider, "module", module);
-	json_array_foreach(json_object_get(provider, "peers"), i, p) {
+	json_array_foreach(json_object_get(provider, "peers"), i, p)
+	{
 		json_t *own = json_copy(p);
 
 		add_seen(own, wbl_json_str(own, "interface"), registry);
@@ -1021,7 +1051,8 @@ struct wbl_instance *wbl_instance_new(const char *owner, const json_t *migration
 
 	i->owner = wbl_strdup(owner);
 	i->name = wbl_strdup(wbl_json_str(migration, "name"));
-	i->grace_ns = wbl_json_int(json_object_get(migration, "policy"), "grace_ns", INT64_C(10000000000));
+	i->grace_ns = wbl_json_int(
+		json_object_get(migration, "policy"), "grace_ns", INT64_C(10000000000));
 	i->hello = json_object();
 	wbl_json_put(i->hello, "run", owner);
 	wbl_json_put(i->hello, "migration", i->name);
@@ -1030,7 +1061,8 @@ struct wbl_instance *wbl_instance_new(const char *owner, const json_t *migration
 	json_object_set_new(i->hello, "rehearse", json_boolean(rehearse));
 	for (n = 0; n < WBL_COUNT(copied); n++)
 		json_object_set(i->hello, copied[n], json_object_get(migration, copied[n]));
-	wbl_registry_find(registry, "wbl.handler/1", wbl_json_str(migration, "handler"), &provides, &entry, NULL);
+	wbl_registry_find(registry, "wbl.handler/1", wbl_json_str(migration, "handler"), &provides,
+		&entry, NULL);
 	json_object_set_new(i->hello, "limits", limits_of(entry));
 	add_seen(i->hello, "wbl.handler/1", registry);
 	return i;

@@ -24,8 +24,8 @@ enum {
 	LOGS_PER_CALL = 200,
 	DIAGNOSTICS_PER_CALL = 100,
 	DIFFERENCES_PER_STEP = 1000,
-	TEXT_MAX = 32768,            /* of a log line or diagnostic */
-	SAID_MAX = 100000,           /* steps, chunks, outputs, findings ... of one call */
+	TEXT_MAX = 32768,  /* of a log line or diagnostic */
+	SAID_MAX = 100000, /* steps, chunks, outputs, findings ... of one call */
 	SAID_BYTES_MAX = 64 << 20,
 	SAID_BYTES_MAX_IN_PLAN = 8 << 20,
 };
@@ -90,7 +90,8 @@ static const char *step_id(const struct wbl_call_request *call)
 }
 
 /* Says why; the reply carries the code. */
-static void refuse(struct wbl_call_request *call, const struct wbl_frame *f, int32_t rc, const struct wbl_error *err)
+static void refuse(struct wbl_call_request *call, const struct wbl_frame *f, int32_t rc,
+	const struct wbl_error *err)
 {
 	json_t *d = json_object();
 
@@ -114,10 +115,14 @@ static void on_log(struct wbl_call_request *call, struct wbl_frame *f)
 		return;
 	snprintf(level, sizeof level, "%d", (int)wbl_json_int(f->json, "level", 0));
 	if (call->logs == LOGS_PER_CALL)
-		append(call, (struct wbl_entry){ .kind = WBL_KIND_LOG, .name = level, .body = { "(more was said, and left out)", 29 } });
+		append(call, (struct wbl_entry){ .kind = WBL_KIND_LOG,
+				     .name = level,
+				     .body = { "(more was said, and left out)", 29 } });
 	else if ((said = short_text(f, "text")))
-		append(call, (struct wbl_entry){ .kind = WBL_KIND_LOG, .name = level,
-			.body = { json_string_value(said), json_string_length(said) } });
+		append(call,
+			(struct wbl_entry){ .kind = WBL_KIND_LOG,
+				.name = level,
+				.body = { json_string_value(said), json_string_length(said) } });
 	json_decref(said);
 }
 
@@ -189,7 +194,9 @@ static void on_finding(struct wbl_call_request *call, struct wbl_frame *f)
 		reply(call, f, wbl_planner_frame(call, f));
 		return;
 	}
-	append(call, (struct wbl_entry){ .kind = WBL_KIND_FINDING, .name = "handler", .body = { json, strlen(json) } });
+	append(call, (struct wbl_entry){ .kind = WBL_KIND_FINDING,
+			     .name = "handler",
+			     .body = { json, strlen(json) } });
 	reply(call, f, 0);
 }
 
@@ -204,15 +211,19 @@ static void on_ask(struct wbl_call_request *call, struct wbl_frame *f)
 		answer = wbl_planner_ask(call, f);
 	} else {
 		for (i = 0; i < run->nquestions; i++)
-			if (!strcmp(run->questions[i].step, call->step->id) && !strcmp(run->questions[i].id, id)) {
+			if (!strcmp(run->questions[i].step, call->step->id) &&
+				!strcmp(run->questions[i].id, id)) {
 				asked = true;
 				answer = run->questions[i].answer;
 			}
 		if (!asked)
-			append_text(call, (struct wbl_entry){ .kind = WBL_KIND_QUESTION, .name = id }, json_incref(f->json));
+			append_text(call,
+				(struct wbl_entry){ .kind = WBL_KIND_QUESTION, .name = id },
+				json_incref(f->json));
 	}
 	call->asked |= !answer;
-	wbl_host_reply(call, f->seq, answer ? WBL_OK : WBL_END, NULL, answer, answer ? strlen(answer) : 0, -1);
+	wbl_host_reply(call, f->seq, answer ? WBL_OK : WBL_END, NULL, answer,
+		answer ? strlen(answer) : 0, -1);
 }
 
 /* --- progress that lasts --- */
@@ -220,8 +231,9 @@ static void on_ask(struct wbl_call_request *call, struct wbl_frame *f)
 static void on_checkpoint(struct wbl_call_request *call, struct wbl_frame *f)
 {
 	take_progress(call, f);
-	append(call, (struct wbl_entry){ .kind = WBL_KIND_CHECKPOINT, .name = wbl_call_name(call->kind),
-		.body = { f->blob.data, f->blob.len } });
+	append(call, (struct wbl_entry){ .kind = WBL_KIND_CHECKPOINT,
+			     .name = wbl_call_name(call->kind),
+			     .body = { f->blob.data, f->blob.len } });
 	reply(call, f, 0);
 }
 
@@ -246,8 +258,10 @@ static void on_output(struct wbl_call_request *call, struct wbl_frame *f)
 {
 	const struct wbl_output_value *o = output_of(call->step, text(f, "name"));
 
-	append(call, (struct wbl_entry){ .kind = WBL_KIND_OUTPUT, .name = text(f, "name"),
-		.attempt = (o ? o->generation : 0) + 1, .body = { f->blob.data, f->blob.len } });
+	append(call, (struct wbl_entry){ .kind = WBL_KIND_OUTPUT,
+			     .name = text(f, "name"),
+			     .attempt = (o ? o->generation : 0) + 1,
+			     .body = { f->blob.data, f->blob.len } });
 	reply(call, f, 0);
 }
 
@@ -266,7 +280,8 @@ static struct wbl_run_step *step_named(struct wbl_call_request *call, const char
 
 static void on_input(struct wbl_call_request *call, struct wbl_frame *f)
 {
-	const struct wbl_output_value *o = output_of(step_named(call, text(f, "step")), text(f, "name"));
+	const struct wbl_output_value *o =
+		output_of(step_named(call, text(f, "step")), text(f, "name"));
 	json_t *j;
 
 	if (!o) {
@@ -286,7 +301,9 @@ static void on_rehearsed(struct wbl_call_request *call, struct wbl_frame *f)
 		reply(call, f, WBL_E_ABI);
 		return;
 	}
-	append(call, (struct wbl_entry){ .kind = WBL_KIND_REHEARSED, .status = (int32_t)level, .name = text(f, "what") });
+	append(call, (struct wbl_entry){ .kind = WBL_KIND_REHEARSED,
+			     .status = (int32_t)level,
+			     .name = text(f, "what") });
 	reply(call, f, 0);
 }
 
@@ -312,8 +329,10 @@ static void on_chunk_add(struct wbl_call_request *call, struct wbl_frame *f)
 	put_little(head + 8, (uint64_t)not_negative(f, "bytes"));
 	wbl_buf_add(&b, head, sizeof head);
 	wbl_buf_add(&b, f->blob.data, f->blob.len);
-	append(call, (struct wbl_entry){ .kind = WBL_KIND_CHUNK_ADD, .chunk = text(f, "id"), .name = chunk_id(call),
-		.body = { b.data, b.len } });
+	append(call, (struct wbl_entry){ .kind = WBL_KIND_CHUNK_ADD,
+			     .chunk = text(f, "id"),
+			     .name = chunk_id(call),
+			     .body = { b.data, b.len } });
 	wbl_buf_clear(&b);
 	reply(call, f, 0);
 }
@@ -356,14 +375,16 @@ void wbl_step_answer_drains(struct wbl_run_step *s)
 void wbl_step_refuse_drains(struct wbl_run_step *s)
 {
 	while (s->waiters) {
-		wbl_host_reply(s->waiters->call, s->waiters->seq, WBL_E_UNAVAILABLE, NULL, NULL, 0, -1);
+		wbl_host_reply(
+			s->waiters->call, s->waiters->seq, WBL_E_UNAVAILABLE, NULL, NULL, 0, -1);
 		free_waiter(s->waiters);
 	}
 }
 
 static bool is_down(const struct wbl_run_step *s)
 {
-	return s->state != WBL_STEP_EXECUTING && s->state != WBL_STEP_UP && s->state != WBL_STEP_SUSPENDED;
+	return s->state != WBL_STEP_EXECUTING && s->state != WBL_STEP_UP &&
+	       s->state != WBL_STEP_SUSPENDED;
 }
 
 void wbl_call_forget_drains(struct wbl_call_request *call)
@@ -391,7 +412,8 @@ static void on_drain_late(evutil_socket_t fd, short what, void *ctx)
 static void on_bg_ready(struct wbl_call_request *call, struct wbl_frame *f)
 {
 	if (!call->background) {
-		reply(call, f, call->instance->run && call->instance->run->rehearse ? 0 : WBL_E_ABI);
+		reply(call, f,
+			call->instance->run && call->instance->run->rehearse ? 0 : WBL_E_ABI);
 		return;
 	}
 	append(call, (struct wbl_entry){ .kind = WBL_KIND_BG_READY });
@@ -407,7 +429,9 @@ static void on_drained(struct wbl_call_request *call, struct wbl_frame *f)
 		return;
 	}
 	if (demand > call->step->demand_done)
-		append(call, (struct wbl_entry){ .kind = WBL_KIND_DRAINED, .attempt = demand, .name = text(f, "position") });
+		append(call, (struct wbl_entry){ .kind = WBL_KIND_DRAINED,
+				     .attempt = demand,
+				     .name = text(f, "position") });
 	reply(call, f, 0);
 	wbl_step_answer_drains(call->step);
 }
@@ -426,8 +450,9 @@ static void on_drain(struct wbl_call_request *call, struct wbl_frame *f)
 		reply(call, f, WBL_E_UNAVAILABLE);
 		return;
 	}
-	wbl_step_append(b, &(struct wbl_entry){ .kind = WBL_KIND_DEMAND, .attempt = b->demand + 1,
-		.name = text(f, "position") });
+	wbl_step_append(b, &(struct wbl_entry){ .kind = WBL_KIND_DEMAND,
+				   .attempt = b->demand + 1,
+				   .name = text(f, "position") });
 	w = wbl_alloc(sizeof *w);
 	w->demand = b->demand;
 	w->background = b;
@@ -435,7 +460,8 @@ static void on_drain(struct wbl_call_request *call, struct wbl_frame *f)
 	w->seq = f->seq;
 	w->timer = event_new(call->engine->base, -1, 0, on_drain_late, w);
 	if (timeout > 0) {
-		struct timeval tv = { .tv_sec = timeout / 1000000000, .tv_usec = timeout % 1000000000 / 1000 };
+		struct timeval tv = { .tv_sec = timeout / 1000000000,
+			.tv_usec = timeout % 1000000000 / 1000 };
 
 		event_add(w->timer, &tv);
 	}
@@ -465,14 +491,15 @@ static void on_lag(struct wbl_call_request *call, struct wbl_frame *f)
 
 static const json_t *plan_of(const struct wbl_call_request *call)
 {
-	return call->instance->run ? call->instance->run->plan : wbl_planner_document(call->instance->planner);
+	return call->instance->run ? call->instance->run->plan
+				   : wbl_planner_document(call->instance->planner);
 }
 
 static void on_state_get(struct wbl_call_request *call, struct wbl_frame *f)
 {
 	struct wbl_buf value = { 0 };
-	int32_t rc = wbl_value_get(call->engine, plan_of(call), call->instance->run, call->instance->name, text(f, "name"),
-		&value, NULL);
+	int32_t rc = wbl_value_get(call->engine, plan_of(call), call->instance->run,
+		call->instance->name, text(f, "name"), &value, NULL);
 
 	if (!call->step)
 		wbl_planner_saw_state(call, text(f, "name"), rc == WBL_END ? NULL : &value);
@@ -482,9 +509,12 @@ static void on_state_get(struct wbl_call_request *call, struct wbl_frame *f)
 
 static void on_state_put(struct wbl_call_request *call, struct wbl_frame *f)
 {
-	WBL_AUTOFREE char *scope = wbl_value_scope(plan_of(call), call->instance->name, text(f, "name"));
+	WBL_AUTOFREE char *scope =
+		wbl_value_scope(plan_of(call), call->instance->name, text(f, "name"));
 
-	append(call, (struct wbl_entry){ .kind = WBL_KIND_STATE_PUT, .name = scope, .body = { f->blob.data, f->blob.len } });
+	append(call, (struct wbl_entry){ .kind = WBL_KIND_STATE_PUT,
+			     .name = scope,
+			     .body = { f->blob.data, f->blob.len } });
 	reply(call, f, 0);
 }
 
@@ -525,11 +555,17 @@ static void clear_one(struct one_entry *one)
 }
 
 /* The newest entry of this kind and name in this step and pass. */
-static bool find_entry(struct wbl_call_request *call, enum wbl_kind kind, const char *name, int64_t before,
-	struct one_entry *ret)
+static bool find_entry(struct wbl_call_request *call, enum wbl_kind kind, const char *name,
+	int64_t before, struct one_entry *ret)
 {
-	struct wbl_query q = { .run = owner(call), .step = step_id(call), .kind = kind, .name = name,
-		.pass = call->step ? call->step->pass : 0, .after = before, .newest_first = true, .limit = 1 };
+	struct wbl_query q = { .run = owner(call),
+		.step = step_id(call),
+		.kind = kind,
+		.name = name,
+		.pass = call->step ? call->step->pass : 0,
+		.after = before,
+		.newest_first = true,
+		.limit = 1 };
 
 	wbl_journal_each(call->engine->state, &q, take_one, ret, NULL);
 	return ret->found;
@@ -554,7 +590,9 @@ static void on_undo_put(struct wbl_call_request *call, struct wbl_frame *f)
 	wbl_buf_add(&b, &len, sizeof len);
 	wbl_buf_add(&b, artefact, len);
 	wbl_buf_add(&b, f->blob.data, f->blob.len);
-	append(call, (struct wbl_entry){ .kind = WBL_KIND_UNDO_PUT, .name = text(f, "id"), .body = { b.data, b.len } });
+	append(call, (struct wbl_entry){ .kind = WBL_KIND_UNDO_PUT,
+			     .name = text(f, "id"),
+			     .body = { b.data, b.len } });
 	wbl_buf_clear(&b);
 	reply(call, f, 0);
 }
@@ -575,7 +613,8 @@ static void on_undo_each(struct wbl_call_request *call, struct wbl_frame *f)
 	if (one.body.len < sizeof len || len > one.body.len - sizeof len) {
 		struct wbl_error err;
 
-		wbl_fail(&err, WBL_E_CORRUPT, one.name, "Take it back by hand; then whimbrel recover.",
+		wbl_fail(&err, WBL_E_CORRUPT, one.name,
+			"Take it back by hand; then whimbrel recover.",
 			"the undo record is damaged or was purged");
 		refuse(call, f, WBL_E_CORRUPT, &err);
 		clear_one(&one);
@@ -588,7 +627,8 @@ static void on_undo_each(struct wbl_call_request *call, struct wbl_frame *f)
 	if (len)
 		json_object_set_new(j, "artefact", json_stringn(one.body.data + sizeof len, len));
 	wbl_json_puti(j, "flags", reversed.found ? 1 : 0);
-	wbl_host_reply(call, f->seq, 0, j, one.body.data + sizeof len + len, one.body.len - sizeof len - len, -1);
+	wbl_host_reply(call, f->seq, 0, j, one.body.data + sizeof len + len,
+		one.body.len - sizeof len - len, -1);
 	clear_one(&one);
 	clear_one(&reversed);
 }
@@ -615,13 +655,15 @@ static void on_art_create(struct wbl_call_request *call, struct wbl_frame *f)
 		reply(call, f, WBL_END);
 		return;
 	}
-	rc = wbl_artefact_create(call->engine->state, owner(call), step_id(call), call->step ? call->step->pass : 1, name,
-		&file, &fd, &err);
+	rc = wbl_artefact_create(call->engine->state, owner(call), step_id(call),
+		call->step ? call->step->pass : 1, name, &file, &fd, &err);
 	if (rc) {
 		refuse(call, f, rc, &err);
 		return;
 	}
-	append(call, (struct wbl_entry){ .kind = WBL_KIND_ARTEFACT_CREATE, .name = name, .body = { file, strlen(file) } });
+	append(call, (struct wbl_entry){ .kind = WBL_KIND_ARTEFACT_CREATE,
+			     .name = name,
+			     .body = { file, strlen(file) } });
 	wbl_host_reply(call, f->seq, 0, NULL, NULL, 0, fd);
 	free(file);
 }
@@ -641,7 +683,9 @@ static void on_art_seal(struct wbl_call_request *call, struct wbl_frame *f)
 		if (rc)
 			refuse(call, f, rc, &err);
 		else
-			append_text(call, (struct wbl_entry){ .kind = WBL_KIND_ARTEFACT_SEAL, .name = name }, body);
+			append_text(call,
+				(struct wbl_entry){ .kind = WBL_KIND_ARTEFACT_SEAL, .name = name },
+				body);
 	} else {
 		reply(call, f, WBL_E_ABI);
 	}
@@ -663,7 +707,8 @@ static void on_art_open(struct wbl_call_request *call, struct wbl_frame *f)
 		return;
 	}
 	sealed = wbl_json_parse(one.body.data, one.body.len, "artefact", &err);
-	rc = sealed ? wbl_artefact_open(call->engine->state, owner(call), sealed, &fd, &err) : WBL_E_CORRUPT;
+	rc = sealed ? wbl_artefact_open(call->engine->state, owner(call), sealed, &fd, &err)
+		    : WBL_E_CORRUPT;
 	json_decref(sealed);
 	clear_one(&one);
 	if (rc)
@@ -700,16 +745,19 @@ static void on_diff(struct wbl_call_request *call, struct wbl_frame *f)
 		return;
 	}
 	b = difference_body(f);
-	append(call, (struct wbl_entry){ .kind = WBL_KIND_DIFFERENCE, .name = kind, .attempt = call->attempt,
-		.status = call->kind == WBL_CALL_EXECUTE ? WBL_END : 0,
-		.body = { b.data, b.len } });
+	append(call, (struct wbl_entry){ .kind = WBL_KIND_DIFFERENCE,
+			     .name = kind,
+			     .attempt = call->attempt,
+			     .status = call->kind == WBL_CALL_EXECUTE ? WBL_END : 0,
+			     .body = { b.data, b.len } });
 	wbl_buf_clear(&b);
 	reply(call, f, 0);
 }
 
 static void on_covered(struct wbl_call_request *call, struct wbl_frame *f)
 {
-	append_text(call, (struct wbl_entry){ .kind = WBL_KIND_COVERED, .name = text(f, "set") }, json_incref(f->json));
+	append_text(call, (struct wbl_entry){ .kind = WBL_KIND_COVERED, .name = text(f, "set") },
+		json_incref(f->json));
 	reply(call, f, 0);
 }
 
@@ -723,15 +771,20 @@ static int32_t see_attempt(void *ctx, const struct wbl_entry *e)
 	struct attempt *a = ctx;
 
 	a->good |= e->attempt == a->difference->attempt &&
-		((e->kind == WBL_KIND_CHUNK_RESULT && !e->status) || e->kind == WBL_KIND_CHUNK_SPLIT ||
-			(e->kind == WBL_KIND_STEP_RESULT && !e->status && !strcmp(e->name, wbl_call_name(WBL_CALL_EXECUTE))));
+		   ((e->kind == WBL_KIND_CHUNK_RESULT && !e->status) ||
+			   e->kind == WBL_KIND_CHUNK_SPLIT ||
+			   (e->kind == WBL_KIND_STEP_RESULT && !e->status &&
+				   !strcmp(e->name, wbl_call_name(WBL_CALL_EXECUTE))));
 	return 0;
 }
 
 /* What an attempt of execute said that did not end well does not count: a later one said it anew. */
 static bool counts(struct wbl_call_request *call, const struct one_entry *one)
 {
-	struct wbl_query q = { .run = owner(call), .step = step_id(call), .chunk = one->chunk, .pass = one->pass,
+	struct wbl_query q = { .run = owner(call),
+		.step = step_id(call),
+		.chunk = one->chunk,
+		.pass = one->pass,
 		.after = one->seq };
 	struct attempt a = { one, one->status != WBL_END };
 
@@ -742,8 +795,12 @@ static bool counts(struct wbl_call_request *call, const struct one_entry *one)
 
 static void on_diff_next(struct wbl_call_request *call, struct wbl_frame *f)
 {
-	struct wbl_query q = { .run = owner(call), .step = step_id(call), .kind = WBL_KIND_DIFFERENCE,
-		.pass = call->step->pass, .after = wbl_json_int(f->json, "after", 0), .limit = 1 };
+	struct wbl_query q = { .run = owner(call),
+		.step = step_id(call),
+		.kind = WBL_KIND_DIFFERENCE,
+		.pass = call->step->pass,
+		.after = wbl_json_int(f->json, "after", 0),
+		.limit = 1 };
 	struct one_entry one = { 0 };
 	uint32_t len = 0;
 	json_t *j = NULL;
@@ -762,7 +819,8 @@ static void on_diff_next(struct wbl_call_request *call, struct wbl_frame *f)
 		reply(call, f, WBL_END);
 	} else {
 		wbl_json_puti(j, "seq", one.seq);
-		wbl_host_reply(call, f->seq, 0, j, one.body.data + sizeof len + len, one.body.len - sizeof len - len, -1);
+		wbl_host_reply(call, f->seq, 0, j, one.body.data + sizeof len + len,
+			one.body.len - sizeof len - len, -1);
 	}
 	clear_one(&one);
 }
@@ -774,7 +832,8 @@ static const json_t *params_of_peer(const json_t *peers, const char *param)
 	const json_t *p, *deeper;
 	size_t i;
 
-	json_array_foreach(peers, i, p) {
+	json_array_foreach(peers, i, p)
+	{
 		const char *own = wbl_json_str(p, "param");
 		size_t n = own ? strlen(own) : 0;
 
@@ -795,15 +854,17 @@ static const json_t *at_path(const json_t *j, const char *path)
 	char *save, *part;
 
 	for (part = strtok_r(copy, ".", &save); part && j; part = strtok_r(NULL, ".", &save))
-		j = json_is_array(j) ? json_array_get(j, strtoul(part, NULL, 10)) : json_object_get(j, part);
+		j = json_is_array(j) ? json_array_get(j, strtoul(part, NULL, 10))
+				     : json_object_get(j, part);
 	return j;
 }
 
 static void on_secret(struct wbl_call_request *call, struct wbl_frame *f)
 {
 	const char *peer = wbl_json_str(f->json, "peer");
-	const json_t *params = peer ? params_of_peer(json_object_get(call->instance->hello, "peers"), peer) :
-		json_object_get(call->instance->hello, "params");
+	const json_t *params =
+		peer ? params_of_peer(json_object_get(call->instance->hello, "peers"), peer)
+		     : json_object_get(call->instance->hello, "params");
 	const char *reference = wbl_json_str(at_path(params, text(f, "param")), "$secret");
 	struct wbl_buf value = { 0 };
 	struct wbl_error err;
@@ -822,7 +883,7 @@ static void on_secret(struct wbl_call_request *call, struct wbl_frame *f)
 
 static const struct service {
 	enum wbl_wire_type type;
-	unsigned in;                 /* calls in which it is allowed */
+	unsigned in; /* calls in which it is allowed */
 	bool one_way;
 	void (*fn)(struct wbl_call_request *call, struct wbl_frame *f);
 } services[] = {
@@ -834,12 +895,16 @@ static const struct service {
 	{ WBL_WIRE_STEP, IN(PLAN), false, on_planner },
 	{ WBL_WIRE_OBSERVE, IN(PLAN), false, on_planner },
 	{ WBL_WIRE_OMIT, IN(PLAN), false, on_planner },
-	{ WBL_WIRE_FINDING, IN(PLAN) | IN(ASSESS) | IN(CHECK) | IN(EXECUTE) | IN(VERIFY), false, on_finding },
+	{ WBL_WIRE_FINDING, IN(PLAN) | IN(ASSESS) | IN(CHECK) | IN(EXECUTE) | IN(VERIFY), false,
+		on_finding },
 	{ WBL_WIRE_ASK, IN(PLAN) | IN(EXECUTE), false, on_ask },
-	{ WBL_WIRE_CHECKPOINT, IN(EXECUTE) | IN(VERIFY) | IN(ROLLBACK) | IN(REPAIR) | IN(PARTITION), false, on_checkpoint },
+	{ WBL_WIRE_CHECKPOINT, IN(EXECUTE) | IN(VERIFY) | IN(ROLLBACK) | IN(REPAIR) | IN(PARTITION),
+		false, on_checkpoint },
 	{ WBL_WIRE_RESULT, IN(EXECUTE) | IN(VERIFY) | IN(REPAIR), false, on_result },
 	{ WBL_WIRE_OUTPUT, IN(EXECUTE), false, on_output },
-	{ WBL_WIRE_INPUT, IN(EXECUTE) | IN(VERIFY) | IN(ROLLBACK) | IN(PARTITION) | IN(PROBE) | IN(REPAIR), false, on_input },
+	{ WBL_WIRE_INPUT,
+		IN(EXECUTE) | IN(VERIFY) | IN(ROLLBACK) | IN(PARTITION) | IN(PROBE) | IN(REPAIR),
+		false, on_input },
 	{ WBL_WIRE_BG_READY, IN(EXECUTE), false, on_bg_ready },
 	{ WBL_WIRE_DRAINED, IN(EXECUTE), false, on_drained },
 	{ WBL_WIRE_DRAIN, IN(EXECUTE) | IN(ROLLBACK), false, on_drain },
@@ -851,7 +916,8 @@ static const struct service {
 	{ WBL_WIRE_UNDO_PUT, IN(EXECUTE) | IN(REPAIR), false, on_undo_put },
 	{ WBL_WIRE_UNDO_EACH, IN(VERIFY) | IN(PROBE) | IN(ROLLBACK), false, on_undo_each },
 	{ WBL_WIRE_UNDO_DONE, IN(ROLLBACK), false, on_undo_done },
-	{ WBL_WIRE_ART_CREATE, IN(EXECUTE) | IN(PLAN) | IN(ASSESS) | IN(REPAIR), false, on_art_create },
+	{ WBL_WIRE_ART_CREATE, IN(EXECUTE) | IN(PLAN) | IN(ASSESS) | IN(REPAIR), false,
+		on_art_create },
 	{ WBL_WIRE_ART_SEAL, IN(EXECUTE) | IN(PLAN) | IN(ASSESS) | IN(REPAIR), false, on_art_seal },
 	{ WBL_WIRE_ART_OPEN, ANYWHERE, false, on_art_open },
 	{ WBL_WIRE_DIFF, IN(VERIFY) | IN(EXECUTE), false, on_diff },
@@ -863,8 +929,9 @@ static const struct service {
 /* What is kept for the run or plan, and in our memory, is not without limit. */
 static bool too_much(struct wbl_call_request *call, const struct wbl_frame *f)
 {
-	static const enum wbl_wire_type kept[] = { WBL_WIRE_STEP, WBL_WIRE_OBSERVE, WBL_WIRE_OMIT, WBL_WIRE_FINDING,
-		WBL_WIRE_ASK, WBL_WIRE_OUTPUT, WBL_WIRE_CHUNK_ADD, WBL_WIRE_COVERED, WBL_WIRE_REHEARSED };
+	static const enum wbl_wire_type kept[] = { WBL_WIRE_STEP, WBL_WIRE_OBSERVE, WBL_WIRE_OMIT,
+		WBL_WIRE_FINDING, WBL_WIRE_ASK, WBL_WIRE_OUTPUT, WBL_WIRE_CHUNK_ADD,
+		WBL_WIRE_COVERED, WBL_WIRE_REHEARSED };
 	int64_t most = call->kind == WBL_CALL_PLAN ? SAID_BYTES_MAX_IN_PLAN : SAID_BYTES_MAX;
 	size_t i;
 
@@ -881,7 +948,8 @@ static void refuse_more(struct wbl_call_request *call, const struct wbl_frame *f
 {
 	struct wbl_error err;
 
-	wbl_fail(&err, WBL_E_RESOURCES, step_id(call), "Tell the handler's author; larger things belong into artefacts.",
+	wbl_fail(&err, WBL_E_RESOURCES, step_id(call),
+		"Tell the handler's author; larger things belong into artefacts.",
 		"%s hands over more than the engine keeps for one call", wbl_call_name(call->kind));
 	refuse(call, f, WBL_E_RESOURCES, &err);
 }

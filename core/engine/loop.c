@@ -130,7 +130,8 @@ int32_t wbl_engine_turn(struct wbl_engine *e, struct wbl_error *err)
 	event_base_loop(e->base, EVLOOP_ONCE);
 	do {
 		advance_touched(e);
-		if (!e->broken.code && wbl_journal_dirty(e->state) && !wbl_journal_commit(e->state, &e->broken))
+		if (!e->broken.code && wbl_journal_dirty(e->state) &&
+			!wbl_journal_commit(e->state, &e->broken))
 			wbl_fault_commit(e);
 		let_out(e);
 	} while (!e->broken.code && (e->touched || wbl_journal_dirty(e->state)));
@@ -178,7 +179,8 @@ static int32_t load_registry(struct wbl_engine *e, struct wbl_registry **ret, st
 	WBL_AUTOFREE char *vendor = wbl_strf("%s/whimbrel/handlers.d", WBL_DATADIR);
 	WBL_AUTOFREE char *own = wbl_strf("%s/handlers.d", e->options.config_dir);
 	const char *conf[] = { vendor, own, NULL };
-	struct wbl_registry_options o = { e->options.module_dirs, conf, e->options.trust_any_owner };
+	struct wbl_registry_options o = { e->options.module_dirs, conf,
+		e->options.trust_any_owner };
 
 	return wbl_registry_load(&o, ret, err);
 }
@@ -190,8 +192,10 @@ static void keep_digests(struct wbl_registry *fresh, const struct wbl_registry *
 	for (i = 0; i < fresh->count; i++)
 		for (k = 0; k < old->count; k++)
 			if (!strcmp(fresh->entries[i].path, old->entries[k].path) &&
-				!memcmp(fresh->entries[i].seen, old->entries[k].seen, sizeof old->entries[k].seen))
-				memcpy(fresh->entries[i].sha256, old->entries[k].sha256, sizeof old->entries[k].sha256);
+				!memcmp(fresh->entries[i].seen, old->entries[k].seen,
+					sizeof old->entries[k].seen))
+				memcpy(fresh->entries[i].sha256, old->entries[k].sha256,
+					sizeof old->entries[k].sha256);
 }
 
 int32_t wbl_engine_reload(struct wbl_engine *e, struct wbl_error *err)
@@ -207,7 +211,8 @@ int32_t wbl_engine_reload(struct wbl_engine *e, struct wbl_error *err)
 	return 0;
 }
 
-int32_t wbl_engine_open(const struct wbl_engine_options *o, struct wbl_engine **ret, struct wbl_error *err)
+int32_t wbl_engine_open(
+	const struct wbl_engine_options *o, struct wbl_engine **ret, struct wbl_error *err)
 {
 	struct wbl_engine *e = wbl_alloc(sizeof *e);
 	WBL_AUTOFREE char *boot = NULL;
@@ -237,8 +242,10 @@ int32_t wbl_engine_open(const struct wbl_engine_options *o, struct wbl_engine **
 		return rc;
 	}
 	boot = wbl_strf("{\"pid\":%ld}", (long)getpid());
-	wbl_engine_append(e, NULL, &(struct wbl_entry){ .kind = WBL_KIND_ENGINE_START,
-		.name = PACKAGE_VERSION, .body = { boot, strlen(boot) } });
+	wbl_engine_append(e, NULL,
+		&(struct wbl_entry){ .kind = WBL_KIND_ENGINE_START,
+			.name = PACKAGE_VERSION,
+			.body = { boot, strlen(boot) } });
 	*ret = e;
 	return 0;
 }

@@ -39,7 +39,8 @@ struct request {
 	void *ctx;
 };
 
-static struct request *request_new(struct wbl_engine *e, const json_t *args, const char *actor, wbl_answer *done, void *ctx)
+static struct request *request_new(
+	struct wbl_engine *e, const json_t *args, const char *actor, wbl_answer *done, void *ctx)
 {
 	struct request *r = wbl_alloc(sizeof *r);
 
@@ -92,8 +93,11 @@ static void record_plan(struct request *r, json_t *document)
 	char digest[WBL_SHA256_HEX];
 	json_t *result = json_object();
 
-	wbl_engine_append(r->engine, NULL, &(struct wbl_entry){ .kind = WBL_KIND_PLAN_MADE,
-		.name = wbl_json_str(document, "id"), .actor = r->actor, .body = { text, strlen(text) } });
+	wbl_engine_append(r->engine, NULL,
+		&(struct wbl_entry){ .kind = WBL_KIND_PLAN_MADE,
+			.name = wbl_json_str(document, "id"),
+			.actor = r->actor,
+			.body = { text, strlen(text) } });
 	wbl_sha256_hex(text, strlen(text), digest);
 	json_object_set(result, "plan", json_object_get(document, "id"));
 	wbl_json_put(result, "digest", digest);
@@ -106,8 +110,11 @@ static void on_checked(void *ctx, bool ok, json_t *findings)
 {
 	struct request *r = ctx;
 
-	answer(r, 0, json_pack("{s:s, s:b, s:O}", "level", wbl_json_str(r->args, "level") ? wbl_json_str(r->args, "level") : "full",
-		"ok", ok, "findings", findings), NULL);
+	answer(r, 0,
+		json_pack("{s:s, s:b, s:O}", "level",
+			wbl_json_str(r->args, "level") ? wbl_json_str(r->args, "level") : "full",
+			"ok", ok, "findings", findings),
+		NULL);
 }
 
 static void validate(struct request *r, const json_t *plan)
@@ -117,7 +124,8 @@ static void validate(struct request *r, const json_t *plan)
 	wbl_check_start(r->engine, plan, level ? level : "full", on_checked, r);
 }
 
-static void on_planned(void *ctx, int32_t rc, json_t *document, json_t *errors, const struct wbl_error *err)
+static void on_planned(
+	void *ctx, int32_t rc, json_t *document, json_t *errors, const struct wbl_error *err)
 {
 	struct request *r = ctx;
 
@@ -134,12 +142,14 @@ static void on_planned(void *ctx, int32_t rc, json_t *document, json_t *errors, 
 static int32_t load_spec(struct request *r, struct wbl_environment *env, struct wbl_spec **ret)
 {
 	const json_t *spec = json_object_get(r->args, "spec");
-	const char *name = wbl_json_str(spec, "name"), *dir = wbl_json_str(spec, "dir"), *text = wbl_json_str(spec, "text");
+	const char *name = wbl_json_str(spec, "name"), *dir = wbl_json_str(spec, "dir"),
+		   *text = wbl_json_str(spec, "text");
 
 	if (!name || !dir || !text || *dir != '/')
-		return wbl_fail(&r->err, WBL_E_USAGE, "spec", NULL, "a request to plan needs spec: {name, dir, text}");
-	return wbl_spec_load(name, dir, text, json_string_length(json_object_get(spec, "text")), r->engine->registry, env, ret,
-		&r->errors, &r->err);
+		return wbl_fail(&r->err, WBL_E_USAGE, "spec", NULL,
+			"a request to plan needs spec: {name, dir, text}");
+	return wbl_spec_load(name, dir, text, json_string_length(json_object_get(spec, "text")),
+		r->engine->registry, env, ret, &r->errors, &r->err);
 }
 
 static void plan_spec(struct request *r)
@@ -169,7 +179,8 @@ static void plan_spec(struct request *r)
 	wbl_environment_free(env);
 }
 
-void wbl_migrate_plan(struct wbl_engine *e, const json_t *args, const char *actor, wbl_answer *done, void *ctx)
+void wbl_migrate_plan(
+	struct wbl_engine *e, const json_t *args, const char *actor, wbl_answer *done, void *ctx)
 {
 	plan_spec(request_new(e, args, actor, done, ctx));
 }
@@ -188,8 +199,10 @@ static json_t *find_plan(struct request *r)
 		wbl_sha256_hex(text, json_string_length(doc), digest);
 		id = wbl_plan_resolve(r->engine->state, digest, &r->err);
 		if (!id)
-			wbl_fail(&r->err, WBL_E_OLD_PLAN, digest, "Plan again here; plans are not edited, specs are.",
-				"this document is not one that this state folder has recorded: it was changed, if only by a byte, or made elsewhere");
+			wbl_fail(&r->err, WBL_E_OLD_PLAN, digest,
+				"Plan again here; plans are not edited, specs are.",
+				"this document is not one that this state folder has recorded: it "
+				"was changed, if only by a byte, or made elsewhere");
 	} else if (which) {
 		id = wbl_plan_resolve(r->engine->state, which, &r->err);
 	} else {
@@ -212,7 +225,8 @@ static void explain_unknown(struct request *r)
 	if (!plan || wbl_plan_check(plan, &err)) {
 		json_array_append_new(r->reasons, wbl_json_error(&err));
 	} else if (strcmp(wbl_json_str(plan, "state"), wbl_state_uuid(r->engine->state))) {
-		wbl_fail(&err, WBL_E_OLD_PLAN, wbl_json_str(plan, "id"), "Apply it with the state folder that made it, or plan again here.",
+		wbl_fail(&err, WBL_E_OLD_PLAN, wbl_json_str(plan, "id"),
+			"Apply it with the state folder that made it, or plan again here.",
 			"it was made for another state folder (%s)", wbl_json_str(plan, "state"));
 		json_array_append_new(r->reasons, wbl_json_error(&err));
 	}
@@ -221,7 +235,8 @@ static void explain_unknown(struct request *r)
 
 /* --- bind --- */
 
-static void add_reason(struct request *r, int32_t code, const char *where, const char *hint, char *text)
+static void add_reason(
+	struct request *r, int32_t code, const char *where, const char *hint, char *text)
 {
 	struct wbl_error err;
 
@@ -230,20 +245,24 @@ static void add_reason(struct request *r, int32_t code, const char *where, const
 	free(text);
 }
 
-static bool same_modules(struct request *r, const json_t *module, const char *interface, const char *name)
+static bool same_modules(
+	struct request *r, const json_t *module, const char *interface, const char *name)
 {
 	const struct wbl_provides *provides;
 	const struct wbl_module_entry *entry;
 	struct wbl_error err;
 
 	if (wbl_registry_find(r->engine->registry, interface, name, &provides, &entry, &err)) {
-		add_reason(r, WBL_E_OLD_PLAN, name, err.hint, wbl_strf("the module is not usable any more: %s", err.text));
+		add_reason(r, WBL_E_OLD_PLAN, name, err.hint,
+			wbl_strf("the module is not usable any more: %s", err.text));
 		return false;
 	}
 	if (strcmp(entry->sha256, wbl_json_str(module, "sha256"))) {
-		add_reason(r, WBL_E_OLD_PLAN, entry->path, "Plan again with the module as it is now.",
-			wbl_strf("the module's file is another one: its digest was %.12s..., is %.12s...", wbl_json_str(module, "sha256"),
-				entry->sha256));
+		add_reason(r, WBL_E_OLD_PLAN, entry->path,
+			"Plan again with the module as it is now.",
+			wbl_strf("the module's file is another one: its digest was %.12s..., is "
+				 "%.12s...",
+				wbl_json_str(module, "sha256"), entry->sha256));
 		return false;
 	}
 	return true;
@@ -255,8 +274,10 @@ static bool check_peers(struct request *r, const json_t *peers)
 	const json_t *p;
 	size_t i;
 
-	json_array_foreach(peers, i, p) {
-		same &= same_modules(r, json_object_get(p, "module"), wbl_json_str(p, "interface"), wbl_json_str(p, "name"));
+	json_array_foreach(peers, i, p)
+	{
+		same &= same_modules(r, json_object_get(p, "module"), wbl_json_str(p, "interface"),
+			wbl_json_str(p, "name"));
 		same &= check_peers(r, json_object_get(p, "peers"));
 	}
 	return same;
@@ -268,8 +289,10 @@ static bool check_modules(struct request *r)
 	const json_t *m;
 	size_t i;
 
-	json_array_foreach(json_object_get(r->plan, "migrations"), i, m) {
-		same &= same_modules(r, json_object_get(m, "module"), "wbl.handler/1", wbl_json_str(m, "handler"));
+	json_array_foreach(json_object_get(r->plan, "migrations"), i, m)
+	{
+		same &= same_modules(r, json_object_get(m, "module"), "wbl.handler/1",
+			wbl_json_str(m, "handler"));
 		same &= check_peers(r, json_object_get(m, "peers"));
 	}
 	return same;
@@ -287,29 +310,34 @@ static void check_document(struct request *r)
 	char now[32];
 
 	if (strcmp(wbl_json_str(r->plan, "state"), wbl_state_uuid(r->engine->state)))
-		add_reason(r, WBL_E_OLD_PLAN, id, "Plan again here.", wbl_strf("the plan was made for another state folder"));
+		add_reason(r, WBL_E_OLD_PLAN, id, "Plan again here.",
+			wbl_strf("the plan was made for another state folder"));
 	if (used)
-		add_reason(r, WBL_E_OLD_PLAN, id, "A plan is used once. Plan again, or carry its run on: whimbrel recover.",
+		add_reason(r, WBL_E_OLD_PLAN, id,
+			"A plan is used once. Plan again, or carry its run on: whimbrel recover.",
 			wbl_strf("the plan was used by %s", used));
 	else if (!r->rehearse && being_applied(r))
-		add_reason(r, WBL_E_OLD_PLAN, id, "A plan is used once.", wbl_strf("the plan is being applied just now"));
+		add_reason(r, WBL_E_OLD_PLAN, id, "A plan is used once.",
+			wbl_strf("the plan is being applied just now"));
 	wbl_time_text(wbl_now_real(), now);
 	if (strcmp(wbl_json_str(r->plan, "expires"), now) < 0)
-		add_reason(r, WBL_E_OLD_PLAN, id, "Plan again.", wbl_strf("the plan expired at %s", wbl_json_str(r->plan, "expires")));
+		add_reason(r, WBL_E_OLD_PLAN, id, "Plan again.",
+			wbl_strf("the plan expired at %s", wbl_json_str(r->plan, "expires")));
 }
 
 /* --- run --- */
 
 static void override_policy(struct request *r)
 {
-	static const char *const keys[][2] = { { "validation", "validation" }, { "on_failure", "rollback" } };
+	static const char *const keys[][2] = { { "validation", "validation" },
+		{ "on_failure", "rollback" } };
 	json_t *m;
 	size_t i, k;
 
-	json_array_foreach(json_object_get(r->plan, "migrations"), i, m)
-		for (k = 0; k < 2; k++)
-			if (wbl_json_str(r->args, keys[k][0]))
-				wbl_json_put(json_object_get(m, "policy"), keys[k][1], wbl_json_str(r->args, keys[k][0]));
+	json_array_foreach(json_object_get(r->plan, "migrations"), i,
+		m) for (k = 0; k < 2; k++) if (wbl_json_str(r->args, keys[k][0]))
+		wbl_json_put(json_object_get(m, "policy"), keys[k][1],
+			wbl_json_str(r->args, keys[k][0]));
 }
 
 static void make_run(struct request *r, const json_t *notes)
@@ -320,7 +348,8 @@ static void make_run(struct request *r, const json_t *notes)
 	char id[32];
 	size_t i;
 	WBL_AUTOFREE char *body = NULL;
-	json_t *options = json_pack("{s:O, s:b}", "name", json_object_get(r->plan, "name"), "rehearse", r->rehearse);
+	json_t *options = json_pack(
+		"{s:O, s:b}", "name", json_object_get(r->plan, "name"), "rehearse", r->rehearse);
 
 	override_policy(r);
 	json_object_set(options, "args", r->args);
@@ -339,11 +368,17 @@ static void make_run(struct request *r, const json_t *notes)
 	e->runs = run;
 	if (!r->rehearse)
 		wbl_planner_give_hosts(r->planner, run);
-	wbl_engine_append(e, run, &(struct wbl_entry){ .kind = WBL_KIND_RUN_CREATED, .name = run->plan_id, .actor = r->actor,
-		.epoch = 1, .body = { body, strlen(body) } });
+	wbl_engine_append(e, run,
+		&(struct wbl_entry){ .kind = WBL_KIND_RUN_CREATED,
+			.name = run->plan_id,
+			.actor = r->actor,
+			.epoch = 1,
+			.body = { body, strlen(body) } });
 	wbl_run_set_state(run, WBL_RUN_VALIDATING, 0, NULL);
-	json_array_foreach(notes, i, n) {
-		WBL_AUTOFREE char *text = wbl_strf("%s (%s)", wbl_json_str(n, "text"), wbl_json_str(n, "where") ? wbl_json_str(n, "where") : "");
+	json_array_foreach(notes, i, n)
+	{
+		WBL_AUTOFREE char *text = wbl_strf("%s (%s)", wbl_json_str(n, "text"),
+			wbl_json_str(n, "where") ? wbl_json_str(n, "where") : "");
 
 		wbl_run_note(run, NULL, "bind", text);
 	}
@@ -355,20 +390,23 @@ static void refuse(struct request *r)
 	const json_t *first = json_array_get(r->reasons, 0);
 	json_t *reasons = json_incref(r->reasons);
 
-	wbl_fail(&r->err, (int32_t)wbl_json_int(first, "code", WBL_E_OLD_PLAN), wbl_json_str(first, "where"),
-		wbl_json_str(first, "hint"), "%s", wbl_json_str(first, "text"));
+	wbl_fail(&r->err, (int32_t)wbl_json_int(first, "code", WBL_E_OLD_PLAN),
+		wbl_json_str(first, "where"), wbl_json_str(first, "hint"), "%s",
+		wbl_json_str(first, "text"));
 	answer(r, r->err.code, NULL, reasons);
 	json_decref(reasons);
 }
 
-static void on_bound(void *ctx, int32_t rc, json_t *document, json_t *errors, const struct wbl_error *err)
+static void on_bound(
+	void *ctx, int32_t rc, json_t *document, json_t *errors, const struct wbl_error *err)
 {
 	struct request *r = ctx;
 	json_t *notes = NULL, *reasons;
 
 	json_object_del(r->engine->binding, wbl_json_str(r->plan, "id"));
 	if (rc) {
-		add_reason(r, WBL_E_OLD_PLAN, err->where, err->hint, wbl_strf("the handler cannot plan this any more: %s", err->text));
+		add_reason(r, WBL_E_OLD_PLAN, err->where, err->hint,
+			wbl_strf("the handler cannot plan this any more: %s", err->text));
 	} else {
 		reasons = wbl_plan_compare(r->plan, document, &notes);
 		json_array_extend(r->reasons, reasons);
@@ -405,9 +443,11 @@ static void apply(struct request *r)
 		return;
 	}
 	if (!json_array_size(r->reasons) && !wbl_json_bool(r->plan, "applyable", false)) {
-		const char *why = json_string_value(json_array_get(json_object_get(r->plan, "blockers"), 0));
+		const char *why =
+			json_string_value(json_array_get(json_object_get(r->plan, "blockers"), 0));
 
-		wbl_fail(&r->err, WBL_E_BLOCKED, wbl_json_str(r->plan, "id"), "Answer it; that makes a new plan.", "%s",
+		wbl_fail(&r->err, WBL_E_BLOCKED, wbl_json_str(r->plan, "id"),
+			"Answer it; that makes a new plan.", "%s",
 			why ? why : "the plan cannot be applied");
 		answer(r, WBL_E_BLOCKED, NULL, NULL);
 		return;
@@ -416,12 +456,14 @@ static void apply(struct request *r)
 	r->planner = wbl_planner_again(r->engine, r->plan, true, r->actor, on_bound, r);
 }
 
-void wbl_migrate_apply(struct wbl_engine *e, const json_t *args, const char *actor, wbl_answer *done, void *ctx)
+void wbl_migrate_apply(
+	struct wbl_engine *e, const json_t *args, const char *actor, wbl_answer *done, void *ctx)
 {
 	apply(request_new(e, args, actor, done, ctx));
 }
 
-void wbl_migrate_rehearse(struct wbl_engine *e, const json_t *args, const char *actor, wbl_answer *done, void *ctx)
+void wbl_migrate_rehearse(
+	struct wbl_engine *e, const json_t *args, const char *actor, wbl_answer *done, void *ctx)
 {
 	struct request *r = request_new(e, args, actor, done, ctx);
 
@@ -429,14 +471,16 @@ void wbl_migrate_rehearse(struct wbl_engine *e, const json_t *args, const char *
 	apply(r);
 }
 
-void wbl_migrate_validate(struct wbl_engine *e, const json_t *args, const char *actor, wbl_answer *done, void *ctx)
+void wbl_migrate_validate(
+	struct wbl_engine *e, const json_t *args, const char *actor, wbl_answer *done, void *ctx)
 {
 	struct request *r = request_new(e, args, actor, done, ctx);
 	const char *level = wbl_json_str(args, "level");
 
 	r->then = THEN_VALIDATE;
 	if (level && strcmp(level, "basic") && strcmp(level, "full") && strcmp(level, "strict")) {
-		wbl_fail(&r->err, WBL_E_USAGE, level, "Use basic, full or strict.", "there is no such validation level");
+		wbl_fail(&r->err, WBL_E_USAGE, level, "Use basic, full or strict.",
+			"there is no such validation level");
 		answer(r, WBL_E_USAGE, NULL, NULL);
 		return;
 	}
@@ -453,7 +497,8 @@ void wbl_migrate_validate(struct wbl_engine *e, const json_t *args, const char *
 
 /* --- answers --- */
 
-void wbl_migrate_answer_plan(struct wbl_engine *e, const json_t *args, const char *actor, wbl_answer *done, void *ctx)
+void wbl_migrate_answer_plan(
+	struct wbl_engine *e, const json_t *args, const char *actor, wbl_answer *done, void *ctx)
 {
 	struct request *r = request_new(e, args, actor, done, ctx);
 	const char *id = wbl_json_str(args, "question"), *text = wbl_json_str(args, "answer");
@@ -462,13 +507,15 @@ void wbl_migrate_answer_plan(struct wbl_engine *e, const json_t *args, const cha
 	size_t i;
 
 	r->plan = find_plan(r);
-	json_array_foreach(json_object_get(r->plan, "questions"), i, q)
-		if (id && text && !strcmp(wbl_json_str(q, "id"), id)) {
-			wbl_json_put(q, "answer", text);
-			found = true;
-		}
+	json_array_foreach(json_object_get(r->plan, "questions"), i,
+		q) if (id && text && !strcmp(wbl_json_str(q, "id"), id))
+	{
+		wbl_json_put(q, "answer", text);
+		found = true;
+	}
 	if (r->plan && !found)
-		wbl_fail(&r->err, WBL_E_USAGE, id, "whimbrel show PLAN lists its questions.", "the plan does not ask this");
+		wbl_fail(&r->err, WBL_E_USAGE, id, "whimbrel show PLAN lists its questions.",
+			"the plan does not ask this");
 	if (!found) {
 		answer(r, r->err.code, NULL, NULL);
 		return;

@@ -14,21 +14,28 @@ struct word {
 	const char *name;
 };
 
-static const struct word kinds[] = { { WBL_KIND_PREPARATION, "preparation" }, { WBL_KIND_VALIDATION, "validation" },
-	{ WBL_KIND_BACKUP, "backup" }, { WBL_KIND_MIGRATION, "migration" },
-	{ WBL_KIND_VERIFICATION, "verification" }, { WBL_KIND_CLEANUP, "cleanup" }, { 0, NULL } };
-static const struct word inverses[] = { { WBL_INVERSE_ROLLBACK, "rollback" }, { WBL_INVERSE_STEP, "step" },
-	{ WBL_INVERSE_SNAPSHOT, "snapshot" }, { WBL_INVERSE_NONE, "none" }, { 0, NULL } };
-static const struct word modes[] = { { WBL_SHARED, "shared" }, { WBL_EXCLUSIVE, "exclusive" }, { 0, NULL } };
+static const struct word kinds[] = { { WBL_KIND_PREPARATION, "preparation" },
+	{ WBL_KIND_VALIDATION, "validation" }, { WBL_KIND_BACKUP, "backup" },
+	{ WBL_KIND_MIGRATION, "migration" }, { WBL_KIND_VERIFICATION, "verification" },
+	{ WBL_KIND_CLEANUP, "cleanup" }, { 0, NULL } };
+static const struct word inverses[] = { { WBL_INVERSE_ROLLBACK, "rollback" },
+	{ WBL_INVERSE_STEP, "step" }, { WBL_INVERSE_SNAPSHOT, "snapshot" },
+	{ WBL_INVERSE_NONE, "none" }, { 0, NULL } };
+static const struct word modes[] = { { WBL_SHARED, "shared" }, { WBL_EXCLUSIVE, "exclusive" },
+	{ 0, NULL } };
 static const struct word rules[] = { { WBL_RULE_EQUAL, "equal" }, { WBL_RULE_AT_LEAST, "at_least" },
-	{ WBL_RULE_AT_MOST, "at_most" }, { WBL_RULE_WITHIN, "within" }, { WBL_RULE_ADVISORY, "advisory" }, { 0, NULL } };
-static const struct word differences[] = { { WBL_DIFF_MISSING, "missing" }, { WBL_DIFF_EXTRA, "extra" },
-	{ WBL_DIFF_CHANGED, "changed" }, { WBL_DIFF_UNREADABLE, "unreadable" }, { WBL_DIFF_ORDER, "order" },
+	{ WBL_RULE_AT_MOST, "at_most" }, { WBL_RULE_WITHIN, "within" },
+	{ WBL_RULE_ADVISORY, "advisory" }, { 0, NULL } };
+static const struct word differences[] = { { WBL_DIFF_MISSING, "missing" },
+	{ WBL_DIFF_EXTRA, "extra" }, { WBL_DIFF_CHANGED, "changed" },
+	{ WBL_DIFF_UNREADABLE, "unreadable" }, { WBL_DIFF_ORDER, "order" },
 	{ WBL_DIFF_REJECTED, "rejected" }, { WBL_DIFF_CONFLICT, "conflict" }, { 0, NULL } };
-static const struct word flags[] = { { WBL_STEP_PARTITIONED, "partitioned" }, { WBL_STEP_BACKGROUND, "background" },
-	{ WBL_STEP_OPTIONAL, "optional" }, { WBL_STEP_LASTING, "lasting" }, { WBL_STEP_NO_RETURN, "no_return" },
-	{ WBL_STEP_DOWNTIME, "downtime" }, { WBL_STEP_EXTERNAL, "external" }, { WBL_STEP_MANUAL, "manual" },
-	{ WBL_STEP_FINALIZE, "finalize" }, { WBL_STEP_RETRY_FROM, "retry_from" }, { 0, NULL } };
+static const struct word flags[] = { { WBL_STEP_PARTITIONED, "partitioned" },
+	{ WBL_STEP_BACKGROUND, "background" }, { WBL_STEP_OPTIONAL, "optional" },
+	{ WBL_STEP_LASTING, "lasting" }, { WBL_STEP_NO_RETURN, "no_return" },
+	{ WBL_STEP_DOWNTIME, "downtime" }, { WBL_STEP_EXTERNAL, "external" },
+	{ WBL_STEP_MANUAL, "manual" }, { WBL_STEP_FINALIZE, "finalize" },
+	{ WBL_STEP_RETRY_FROM, "retry_from" }, { 0, NULL } };
 
 static const char *name_of(const struct word *w, int64_t n)
 {
@@ -106,7 +113,7 @@ uint32_t wbl_step_flags_parse(const json_t *names)
 	json_t *name;
 	size_t i;
 
-	json_array_foreach(names, i, name)
-		set |= (uint32_t)number_of(flags, json_string_value(name));
+	json_array_foreach(names, i, name) set |=
+		(uint32_t)number_of(flags, json_string_value(name));
 	return set;
 }

@@ -176,7 +176,8 @@ int32_t wbl_hosts_end_orphans(struct wbl_engine *e, struct wbl_error *err)
 		if (de->d_name[0] == '.')
 			continue;
 		if (!end_holders(lock))
-			rc = wbl_fail(err, WBL_E_LOCKED, lock, "End the processes that hold this file (fuser), then try again.",
+			rc = wbl_fail(err, WBL_E_LOCKED, lock,
+				"End the processes that hold this file (fuser), then try again.",
 				"a process of an earlier run cannot be ended");
 		else
 			unlink(lock);

@@ -34,10 +34,12 @@ json_t *wbl_plan_load(struct wbl_state *s, const char *id, char **ret_text, stru
 	if (rc < 0)
 		return NULL;
 	if (!f.text)
-		wbl_fail(err, WBL_E_NOT_FOUND, id, "Look at whimbrel history, or make a plan: whimbrel plan SPEC.",
+		wbl_fail(err, WBL_E_NOT_FOUND, id,
+			"Look at whimbrel history, or make a plan: whimbrel plan SPEC.",
 			"there is no such plan in this state folder");
 	else if (!f.len)
-		wbl_fail(err, WBL_E_NOT_FOUND, id, "Make a new plan.", "the plan's document was purged");
+		wbl_fail(err, WBL_E_NOT_FOUND, id, "Make a new plan.",
+			"the plan's document was purged");
 	else
 		plan = wbl_json_parse(f.text, f.len, id, err);
 	if (plan && ret_text)
@@ -86,7 +88,8 @@ char *wbl_plan_resolve(struct wbl_state *s, const char *text, struct wbl_error *
 		wbl_journal_each(s, &q, take_name, &f, err);
 	}
 	if (!f.name)
-		wbl_fail(err, WBL_E_NOT_FOUND, text, "Look at whimbrel history, or make a plan: whimbrel plan SPEC.",
+		wbl_fail(err, WBL_E_NOT_FOUND, text,
+			"Look at whimbrel history, or make a plan: whimbrel plan SPEC.",
 			"there is no such plan in this state folder");
 	return f.name;
 }
@@ -122,15 +125,18 @@ static void copy(json_t *to, const json_t *from, const char *const *keys)
 
 void wbl_plan_change_digest(const json_t *plan, char out[WBL_SHA256_HEX])
 {
-	static const char *const step_keys[] = { "id", "op", "kind", "flags", "inverse", "after", "claims", "params", "barrier",
-		"finishes", "retry_from", NULL };
-	static const char *const migration_keys[] = { "name", "handler", "after", "connections", NULL };
+	static const char *const step_keys[] = { "id", "op", "kind", "flags", "inverse", "after",
+		"claims", "params", "barrier", "finishes", "retry_from", NULL };
+	static const char *const migration_keys[] = { "name", "handler", "after", "connections",
+		NULL };
 	json_t *all = json_object(), *list = json_array(), *m;
 	WBL_AUTOFREE char *text = NULL;
 	size_t i;
 
-	json_array_foreach(json_object_get(plan, "migrations"), i, m) {
-		json_t *part = json_object(), *params = json_copy(json_object_get(m, "params")), *name;
+	json_array_foreach(json_object_get(plan, "migrations"), i, m)
+	{
+		json_t *part = json_object(), *params = json_copy(json_object_get(m, "params")),
+		       *name;
 		const char *key;
 
 		json_object_foreach(json_object_get(m, "connections"), key, name)
@@ -141,7 +147,8 @@ void wbl_plan_change_digest(const json_t *plan, char out[WBL_SHA256_HEX])
 	}
 	json_object_set_new(all, "migrations", list);
 	list = json_array();
-	json_array_foreach(json_object_get(plan, "steps"), i, m) {
+	json_array_foreach(json_object_get(plan, "steps"), i, m)
+	{
 		json_t *part = json_object();
 
 		copy(part, m, step_keys);
@@ -161,31 +168,39 @@ struct member {
 	bool required;
 };
 
-static int32_t check_members(const json_t *j, const char *where, const struct member *m, struct wbl_error *err)
+static int32_t check_members(
+	const json_t *j, const char *where, const struct member *m, struct wbl_error *err)
 {
-	static const char *const names[] = { "an object", "an array", "a text", "an integer", "a real", "true", "false", "null" };
+	static const char *const names[] = { "an object", "an array", "a text", "an integer",
+		"a real", "true", "false", "null" };
 
 	if (!json_is_object(j))
-		return wbl_fail(err, WBL_E_OLD_PLAN, where, "Plan again.", "an object is expected here");
+		return wbl_fail(
+			err, WBL_E_OLD_PLAN, where, "Plan again.", "an object is expected here");
 	for (; m->key; m++) {
 		const json_t *v = json_object_get(j, m->key);
 
 		if (!v && !m->required)
 			continue;
-		if (!v || (json_typeof(v) != m->type && !(m->type == JSON_TRUE && json_is_boolean(v))))
-			return wbl_fail(err, WBL_E_OLD_PLAN, where, "Plan again.", "%s: %s is expected%s", m->key,
-				m->type == JSON_TRUE ? "true or false" : names[m->type], v ? "" : ", and missing");
+		if (!v || (json_typeof(v) != m->type &&
+				  !(m->type == JSON_TRUE && json_is_boolean(v))))
+			return wbl_fail(err, WBL_E_OLD_PLAN, where, "Plan again.",
+				"%s: %s is expected%s", m->key,
+				m->type == JSON_TRUE ? "true or false" : names[m->type],
+				v ? "" : ", and missing");
 	}
 	return 0;
 }
 
-static int32_t check_list(const json_t *plan, const char *key, const struct member *m, struct wbl_error *err)
+static int32_t check_list(
+	const json_t *plan, const char *key, const struct member *m, struct wbl_error *err)
 {
 	const json_t *v;
 	char where[64];
 	size_t i;
 
-	json_array_foreach(json_object_get(plan, key), i, v) {
+	json_array_foreach(json_object_get(plan, key), i, v)
+	{
 		snprintf(where, sizeof where, "%s[%zu]", key, i);
 		if (check_members(v, where, m, err))
 			return err->code;
@@ -195,29 +210,37 @@ static int32_t check_list(const json_t *plan, const char *key, const struct memb
 
 int32_t wbl_plan_check(const json_t *plan, struct wbl_error *err)
 {
-	static const struct member top[] = { { "format", JSON_STRING, true }, { "version", JSON_INTEGER, true },
-		{ "id", JSON_STRING, true }, { "state", JSON_STRING, true }, { "made", JSON_STRING, true },
-		{ "expires", JSON_STRING, true }, { "name", JSON_STRING, true }, { "migrations", JSON_ARRAY, true },
-		{ "steps", JSON_ARRAY, true }, { "barriers", JSON_ARRAY, true }, { "observations", JSON_ARRAY, true },
+	static const struct member top[] = { { "format", JSON_STRING, true },
+		{ "version", JSON_INTEGER, true }, { "id", JSON_STRING, true },
+		{ "state", JSON_STRING, true }, { "made", JSON_STRING, true },
+		{ "expires", JSON_STRING, true }, { "name", JSON_STRING, true },
+		{ "migrations", JSON_ARRAY, true }, { "steps", JSON_ARRAY, true },
+		{ "barriers", JSON_ARRAY, true }, { "observations", JSON_ARRAY, true },
 		{ "applyable", JSON_TRUE, true }, { NULL, JSON_NULL, false } };
-	static const struct member migration[] = { { "name", JSON_STRING, true }, { "handler", JSON_STRING, true },
-		{ "module", JSON_OBJECT, true }, { "peers", JSON_ARRAY, false }, { "params", JSON_OBJECT, true },
+	static const struct member migration[] = { { "name", JSON_STRING, true },
+		{ "handler", JSON_STRING, true }, { "module", JSON_OBJECT, true },
+		{ "peers", JSON_ARRAY, false }, { "params", JSON_OBJECT, true },
 		{ "policy", JSON_OBJECT, true }, { NULL, JSON_NULL, false } };
-	static const struct member step[] = { { "id", JSON_STRING, true }, { "migration", JSON_STRING, true },
-		{ "step", JSON_STRING, true }, { "kind", JSON_STRING, true }, { "inverse", JSON_STRING, true },
-		{ "flags", JSON_ARRAY, true }, { "after", JSON_ARRAY, true }, { "claims", JSON_ARRAY, true },
-		{ "params", JSON_STRING, false }, { NULL, JSON_NULL, false } };
-	static const struct member observation[] = { { "migration", JSON_STRING, true }, { "rule", JSON_STRING, true },
-		{ "key", JSON_STRING, true }, { "value", JSON_STRING, true }, { NULL, JSON_NULL, false } };
+	static const struct member step[] = { { "id", JSON_STRING, true },
+		{ "migration", JSON_STRING, true }, { "step", JSON_STRING, true },
+		{ "kind", JSON_STRING, true }, { "inverse", JSON_STRING, true },
+		{ "flags", JSON_ARRAY, true }, { "after", JSON_ARRAY, true },
+		{ "claims", JSON_ARRAY, true }, { "params", JSON_STRING, false },
+		{ NULL, JSON_NULL, false } };
+	static const struct member observation[] = { { "migration", JSON_STRING, true },
+		{ "rule", JSON_STRING, true }, { "key", JSON_STRING, true },
+		{ "value", JSON_STRING, true }, { NULL, JSON_NULL, false } };
 
 	if (check_members(plan, "plan", top, err))
 		return err->code;
 	if (strcmp(wbl_json_str(plan, "format"), "whimbrel.plan"))
-		return wbl_fail(err, WBL_E_OLD_PLAN, "plan", "Name a plan file.", "format is \"%s\", not \"whimbrel.plan\"",
-			wbl_json_str(plan, "format"));
+		return wbl_fail(err, WBL_E_OLD_PLAN, "plan", "Name a plan file.",
+			"format is \"%s\", not \"whimbrel.plan\"", wbl_json_str(plan, "format"));
 	if (wbl_json_int(plan, "version", 0) != 1)
-		return wbl_fail(err, WBL_E_OLD_PLAN, "plan", "Use the Whimbrel that made it, or plan again.",
-			"the document has version %lld, this engine knows 1", (long long)wbl_json_int(plan, "version", 0));
+		return wbl_fail(err, WBL_E_OLD_PLAN, "plan",
+			"Use the Whimbrel that made it, or plan again.",
+			"the document has version %lld, this engine knows 1",
+			(long long)wbl_json_int(plan, "version", 0));
 	if (check_list(plan, "migrations", migration, err) || check_list(plan, "steps", step, err))
 		return err->code;
 	return check_list(plan, "observations", observation, err);

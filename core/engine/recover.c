@@ -15,9 +15,11 @@ static const char *policy_of(const struct wbl_run *run)
 	const json_t *m;
 	size_t i;
 
-	json_array_foreach(json_object_get(run->plan, "migrations"), i, m) {
+	json_array_foreach(json_object_get(run->plan, "migrations"), i, m)
+	{
 		own = wbl_json_str(json_object_get(m, "policy"), "recovery");
-		if (own && (!strcmp(own, "ask") || (!strcmp(own, "rollback") && !strcmp(strictest, "resume"))))
+		if (own && (!strcmp(own, "ask") ||
+				   (!strcmp(own, "rollback") && !strcmp(strictest, "resume"))))
 			strictest = own;
 	}
 	return strictest;
@@ -29,7 +31,8 @@ static size_t count_open(const struct wbl_run *run)
 	size_t i, n = 0;
 
 	for (i = 0; i < run->nsteps; i++)
-		if (run->steps[i].open || run->steps[i].state == WBL_STEP_EXECUTING || run->steps[i].state == WBL_STEP_UP)
+		if (run->steps[i].open || run->steps[i].state == WBL_STEP_EXECUTING ||
+			run->steps[i].state == WBL_STEP_UP)
 			n++;
 	return n;
 }
@@ -42,14 +45,19 @@ static void close_open(struct wbl_run *run)
 	for (i = 0; i < run->nsteps; i++) {
 		struct wbl_run_step *s = &run->steps[i];
 
-		if (s->state == WBL_STEP_UP || (s->state == WBL_STEP_EXECUTING && (s->flags & WBL_STEP_PARTITIONED) && !s->listed)) {
+		if (s->state == WBL_STEP_UP ||
+			(s->state == WBL_STEP_EXECUTING && (s->flags & WBL_STEP_PARTITIONED) &&
+				!s->listed)) {
 			wbl_step_set_state(s, WBL_STEP_SUSPENDED, WBL_E_RETRY, NULL);
 		} else if (s->state == WBL_STEP_EXECUTING && !(s->flags & WBL_STEP_PARTITIONED)) {
-			static const char body[] = "{\"note\":\"the engine ended while this was under way\"}";
+			static const char body[] =
+				"{\"note\":\"the engine ended while this was under way\"}";
 
 			wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_RESULT,
-				.name = wbl_call_name(WBL_CALL_EXECUTE), .attempt = s->attempt, .status = WBL_E_INDETERMINATE,
-				.body = { body, sizeof body - 1 } });
+						   .name = wbl_call_name(WBL_CALL_EXECUTE),
+						   .attempt = s->attempt,
+						   .status = WBL_E_INDETERMINATE,
+						   .body = { body, sizeof body - 1 } });
 			wbl_step_set_state(s, WBL_STEP_SUSPENDED, WBL_E_INDETERMINATE, NULL);
 		}
 	}
@@ -82,7 +90,8 @@ static void retry_failed(struct wbl_run *run)
 				wbl_step_set_state(s, WBL_STEP_SUSPENDED, s->status, NULL);
 		} else if (s->state == WBL_STEP_UNDO_FAILED) {
 			wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_INTENT,
-				.name = wbl_call_name(WBL_CALL_ROLLBACK), .attempt = s->undo_attempt + 1 });
+						   .name = wbl_call_name(WBL_CALL_ROLLBACK),
+						   .attempt = s->undo_attempt + 1 });
 		}
 	}
 }
@@ -100,9 +109,13 @@ static int32_t go_back(struct wbl_run *run, const char *reason, char **ret_decis
 	static const char body[] = "{}";
 
 	note(run, "roll back", reason, ret_decision);
-	wbl_engine_append(run->engine, run, &(struct wbl_entry){ .kind = WBL_KIND_RUN_REQUEST, .name = "rollback",
-		.actor = "recovery", .body = { body, 2 } });
-	if (run->state == WBL_RUN_FAILED || run->state == WBL_RUN_PAUSED || run->state == WBL_RUN_WAITING)
+	wbl_engine_append(run->engine, run,
+		&(struct wbl_entry){ .kind = WBL_KIND_RUN_REQUEST,
+			.name = "rollback",
+			.actor = "recovery",
+			.body = { body, 2 } });
+	if (run->state == WBL_RUN_FAILED || run->state == WBL_RUN_PAUSED ||
+		run->state == WBL_RUN_WAITING)
 		wbl_run_set_state(run, WBL_RUN_ROLLING_BACK, run->status, reason);
 	else if (run->state == WBL_RUN_ROLLBACK_FAILED)
 		wbl_run_set_state(run, WBL_RUN_ROLLING_BACK, run->status, reason);
@@ -124,17 +137,21 @@ static int32_t go_on(struct wbl_run *run, bool was_held, char **ret_decision)
 		note(run, "roll back", "the rollback was under way; it goes on", ret_decision);
 		break;
 	case WBL_RUN_REVERSIBLE:
-		note(run, "resume", "the background steps that keep the way back are started again", ret_decision);
+		note(run, "resume", "the background steps that keep the way back are started again",
+			ret_decision);
 		wbl_run_set_state(run, WBL_RUN_EXECUTING, 0, "recovered");
 		break;
 	default:
-		note(run, "resume", was_held ? "the policy says resume; handlers are asked what was done" : "as asked",
+		note(run, "resume",
+			was_held ? "the policy says resume; handlers are asked what was done"
+				 : "as asked",
 			ret_decision);
 	}
 	return 0;
 }
 
-int32_t wbl_run_recover(struct wbl_run *run, const char *strategy, char **ret_decision, struct wbl_error *err)
+int32_t wbl_run_recover(
+	struct wbl_run *run, const char *strategy, char **ret_decision, struct wbl_error *err)
 {
 	bool was_held = run->held;
 	size_t open = count_open(run);
@@ -142,13 +159,15 @@ int32_t wbl_run_recover(struct wbl_run *run, const char *strategy, char **ret_de
 	if (!strcmp(strategy, "auto"))
 		strategy = run->state == WBL_RUN_ROLLING_BACK ? "resume" : policy_of(run);
 	if (wbl_run_is_over(run) || (run->state == WBL_RUN_REVERSIBLE && (!was_held || !open)))
-		return wbl_fail(err, WBL_E_STATE, run->id, "There is nothing to recover.", "the run is %s",
-			wbl_run_state_name(run->state));
+		return wbl_fail(err, WBL_E_STATE, run->id, "There is nothing to recover.",
+			"the run is %s", wbl_run_state_name(run->state));
 	if (!was_held && !wbl_run_at_rest(run))
-		return wbl_fail(err, WBL_E_STATE, run->id, "Look at it with whimbrel watch.", "the run is under way");
+		return wbl_fail(err, WBL_E_STATE, run->id, "Look at it with whimbrel watch.",
+			"the run is under way");
 	if (!strcmp(strategy, "ask")) {
-		*ret_decision = wbl_strf("ask: %zu step%s of unknown outcome; say --strategy resume or --strategy rollback", open,
-			open == 1 ? " is" : "s are");
+		*ret_decision = wbl_strf("ask: %zu step%s of unknown outcome; say --strategy "
+					 "resume or --strategy rollback",
+			open, open == 1 ? " is" : "s are");
 		return 0;
 	}
 	wbl_run_take_up(run);
@@ -156,7 +175,10 @@ int32_t wbl_run_recover(struct wbl_run *run, const char *strategy, char **ret_de
 		wbl_run_raise_epoch(run, "take-over");
 	wbl_engine_touch(run->engine, run);
 	if (!strcmp(strategy, "rollback"))
-		return go_back(run, was_held ? "as the policy or the operator says, after a crash" : "on request", ret_decision);
+		return go_back(run,
+			was_held ? "as the policy or the operator says, after a crash"
+				 : "on request",
+			ret_decision);
 	retry_failed(run);
 	return go_on(run, was_held, ret_decision);
 }

@@ -24,26 +24,32 @@ enum wbl_step_state {
 };
 
 /* STAGED: named by a chunk that is being split, and dropped unless that one says so in the end. */
-enum wbl_chunk_phase { WBL_CHUNK_READY, WBL_CHUNK_OPEN, WBL_CHUNK_DONE, WBL_CHUNK_SPLIT, WBL_CHUNK_STAGED };
-
-struct wbl_sums {                        /* struct wbl_totals with owned JSON digests */
-	int64_t items, bytes, rejected, chunks;
-	json_t *digests;                 /* array of {set, count, row, key}; sums mod 2^128 as hex */
+enum wbl_chunk_phase {
+	WBL_CHUNK_READY,
+	WBL_CHUNK_OPEN,
+	WBL_CHUNK_DONE,
+	WBL_CHUNK_SPLIT,
+	WBL_CHUNK_STAGED
 };
 
-struct wbl_drain_waiter;                 /* host_services.c: who waits for a background step */
+struct wbl_sums { /* struct wbl_totals with owned JSON digests */
+	int64_t items, bytes, rejected, chunks;
+	json_t *digests; /* array of {set, count, row, key}; sums mod 2^128 as hex */
+};
+
+struct wbl_drain_waiter; /* host_services.c: who waits for a background step */
 
 struct wbl_chunk_state {
 	char *id;
 	struct wbl_buf body;
 	int64_t items, bytes, attempt;
 	enum wbl_chunk_phase phase;
-	char *parent;                    /* of a staged one */
+	char *parent; /* of a staged one */
 	struct wbl_sums sums;
 	struct wbl_buf checkpoint;
 	/* live */
 	struct wbl_call_request *call;
-	int64_t not_before, tries;       /* monotonic ns; attempts made by this engine */
+	int64_t not_before, tries; /* monotonic ns; attempts made by this engine */
 };
 
 struct wbl_output_value {
@@ -55,44 +61,45 @@ struct wbl_output_value {
 struct wbl_run_step {
 	struct wbl_run *run;
 	struct wbl_instance *instance;
-	const json_t *def;               /* in the plan */
+	const json_t *def; /* in the plan */
 	size_t index;
 	const char *id, *own_id, *title, *op, *barrier, *params;
 	int32_t kind, inverse;
 	uint32_t flags;
-	size_t *after, nafter;           /* indexes, barriers included */
+	size_t *after, nafter; /* indexes, barriers included */
 	struct wbl_run_step *finishes, *finished_by, *retry_from, *compensation;
-	bool is_compensation;            /* never executed on the way forward */
+	bool is_compensation; /* never executed on the way forward */
 	int64_t attempts_max, restarts_max, processes_max, timeout_ns, backoff_ns, retries_max;
 
 	/* folded */
 	enum wbl_step_state state;
-	int64_t pass, attempt;           /* of execute in this pass */
+	int64_t pass, attempt; /* of execute in this pass */
 	int64_t undo_attempt, restarts;
-	bool touched;                    /* an execute began in this pass and was not undone */
-	bool open;                       /* an intent without a result */
-	bool was_up;                     /* a background step served in this pass */
+	bool touched; /* an execute began in this pass and was not undone */
+	bool open;    /* an intent without a result */
+	bool was_up;  /* a background step served in this pass */
 	enum wbl_call_kind open_call;
 	bool confirmed, listed, staged_verify;
 	int32_t status;
 	struct wbl_buf checkpoint[WBL_CALL_UPGRADE + 1];
 	struct wbl_sums sums;
 	struct wbl_chunk_state *chunks;
-	json_t *chunk_index;             /* id -> number of the chunk */
+	json_t *chunk_index; /* id -> number of the chunk */
 	size_t nchunks, chunks_done;
 	struct wbl_output_value *outputs;
 	size_t noutputs;
 	int64_t demand, demand_done;
 	char *demand_position;
-	json_t *error;                   /* of the last failure */
-	int64_t began, ended;            /* real ns */
+	json_t *error;        /* of the last failure */
+	int64_t began, ended; /* real ns */
 	int64_t rehearsed;
-	int64_t differences;             /* in this pass */
+	int64_t differences; /* in this pass */
 
 	/* live */
-	struct wbl_call_request *call;   /* not of a chunk */
-	size_t ncalls;                   /* with those of chunks */
-	int64_t not_before, tries, undo_tries; /* back-off until, monotonic ns; attempts made by this engine */
+	struct wbl_call_request *call; /* not of a chunk */
+	size_t ncalls;                 /* with those of chunks */
+	int64_t not_before, tries,
+		undo_tries; /* back-off until, monotonic ns; attempts made by this engine */
 	bool probed;
 	struct wbl_drain_waiter *waiters;
 };
@@ -105,62 +112,65 @@ struct wbl_question_state {
 struct wbl_run {
 	struct wbl_run *next, *next_touched;
 	char *id, *plan_id, *name, *actor;
-	json_t *plan;                    /* the document */
+	json_t *plan; /* the document */
 	bool rehearse;
 
 	/* folded */
 	enum wbl_run_state state;
 	int64_t epoch, created, ended;
 	char *reason;
-	int32_t status;                  /* code of the failure that decides the exit code */
-	json_t *error;                   /* headline */
+	int32_t status; /* code of the failure that decides the exit code */
+	json_t *error;  /* headline */
 	bool cancelled, finalized, pause_asked, rollback_asked, emergency;
-	char *rollback_to;               /* step that stays; NULL: everything goes */
-	bool retrying;                   /* rolling back only to try again */
-	char **barriers;                 /* opened ones */
+	char *rollback_to; /* step that stays; NULL: everything goes */
+	bool retrying;     /* rolling back only to try again */
+	char **barriers;   /* opened ones */
 	size_t nbarriers;
 	struct wbl_question_state *questions;
 	size_t nquestions;
-	int64_t verdict;                 /* differences found by whimbrel verify, -1: never asked */
+	int64_t verdict; /* differences found by whimbrel verify, -1: never asked */
 
 	struct wbl_run_step *steps;
-	json_t *index;                   /* id -> number of the step */
-	size_t nsteps, *order;           /* topological */
+	json_t *index;         /* id -> number of the step */
+	size_t nsteps, *order; /* topological */
 	struct wbl_instance **instances;
 	size_t ninstances;
 
 	/* live */
-	bool touched, held;              /* held: found at the engine's start, not yet taken up */
-	bool stopping;                   /* stop signals are out: nothing new begins */
+	bool touched, held; /* held: found at the engine's start, not yet taken up */
+	bool stopping;      /* stop signals are out: nothing new begins */
 	bool has_claims, wants_host, checking;
-	bool verifying;                  /* whimbrel verify or repair is under way */
-	struct wbl_check *check;         /* validate.c */
+	bool verifying;          /* whimbrel verify or repair is under way */
+	struct wbl_check *check; /* validate.c */
 	json_t *validation_error;
 	size_t ncalls;
 	int64_t throttle_items, throttle_bytes;
 	struct event *timer;
-	int64_t began_live;              /* monotonic: when this engine took it up */
+	int64_t began_live; /* monotonic: when this engine took it up */
 	int64_t items_at_start, bytes_at_start;
 	struct wbl_engine *engine;
 };
 
 const char *wbl_run_state_name(enum wbl_run_state s);
 enum wbl_run_state wbl_run_state_parse(const char *name);
-int wbl_run_exit(const struct wbl_run *run);           /* the command's exit code for a run found at rest */
+int wbl_run_exit(const struct wbl_run *run); /* the command's exit code for a run found at rest */
 const char *wbl_run_state_text(enum wbl_run_state s);
 const char *wbl_step_state_name(enum wbl_step_state s);
 enum wbl_step_state wbl_step_state_parse(const char *name);
-bool wbl_run_at_rest(const struct wbl_run *run);       /* nothing goes on until somebody asks, or over */
+bool wbl_run_at_rest(const struct wbl_run *run); /* nothing goes on until somebody asks, or over */
 bool wbl_run_is_over(const struct wbl_run *run);
 bool wbl_run_change_legal(enum wbl_run_state from, enum wbl_run_state to);
 
 /* run.c: life. The document's references are resolved and its graph sorted; a bad one is WBL_E_OLD_PLAN. */
-struct wbl_run *wbl_run_new(struct wbl_engine *e, const char *id, json_t *plan, struct wbl_error *err);
+struct wbl_run *wbl_run_new(
+	struct wbl_engine *e, const char *id, json_t *plan, struct wbl_error *err);
 void wbl_run_free(struct wbl_engine *e, struct wbl_run *run);
 int32_t wbl_runs_load(struct wbl_engine *e, struct wbl_error *err);
 void wbl_runs_free(struct wbl_engine *e);
-void wbl_runs_forget(struct wbl_engine *e);            /* finished ones beyond the newest few; the journal has them */
-struct wbl_run *wbl_run_find(struct wbl_engine *e, const char *id);  /* loads finished ones too; NULL */
+void wbl_runs_forget(
+	struct wbl_engine *e); /* finished ones beyond the newest few; the journal has them */
+struct wbl_run *wbl_run_find(
+	struct wbl_engine *e, const char *id); /* loads finished ones too; NULL */
 void wbl_run_plan_digest(struct wbl_run *run, char out[WBL_SHA256_HEX]);
 struct wbl_run_step *wbl_run_step(struct wbl_run *run, const char *id);
 void wbl_sums_add(struct wbl_sums *sums, const struct wbl_sums *more);
@@ -173,10 +183,12 @@ void wbl_run_fold(struct wbl_run *run, const struct wbl_entry *e);
 
 /* advance.c: looks at the picture and does what is due; called at the end of a turn for runs that were touched. */
 void wbl_run_advance(struct wbl_engine *e, struct wbl_run *run);
-void wbl_run_set_state(struct wbl_run *run, enum wbl_run_state to, int32_t status, const char *reason);
+void wbl_run_set_state(
+	struct wbl_run *run, enum wbl_run_state to, int32_t status, const char *reason);
 void wbl_run_note(struct wbl_run *run, const char *step, const char *subject, const char *text);
 void wbl_run_raise_epoch(struct wbl_run *run, const char *why);
-void wbl_run_fail(struct wbl_run *run, struct wbl_run_step *step, int32_t status, const json_t *error);
+void wbl_run_fail(
+	struct wbl_run *run, struct wbl_run_step *step, int32_t status, const json_t *error);
 void wbl_run_wake_at(struct wbl_run *run, int64_t mono_ns);
 bool wbl_run_take_claims(struct wbl_run *run, char **ret_holder);
 bool wbl_host_free(const struct wbl_engine *e);
@@ -186,24 +198,29 @@ void wbl_hosts_wake_waiting(struct wbl_engine *e);
 bool wbl_step_idle(const struct wbl_run_step *s);
 void wbl_step_call_began(struct wbl_call_request *call);
 void wbl_step_call_ended(struct wbl_call_request *call);
-void wbl_step_start(struct wbl_run_step *s);            /* execute: first attempt, next attempt, or new pass */
+void wbl_step_start(struct wbl_run_step *s); /* execute: first attempt, next attempt, or new pass */
 void wbl_step_verify(struct wbl_run_step *s, uint32_t flags);
 void wbl_step_probe(struct wbl_run_step *s);
-void wbl_step_feed_chunks(struct wbl_run_step *s);      /* partitioned: as many as limits allow */
-void wbl_step_set_state(struct wbl_run_step *s, enum wbl_step_state state, int32_t status, const json_t *error);
+void wbl_step_feed_chunks(struct wbl_run_step *s); /* partitioned: as many as limits allow */
+void wbl_step_set_state(
+	struct wbl_run_step *s, enum wbl_step_state state, int32_t status, const json_t *error);
 void wbl_step_finish_background(struct wbl_run_step *s);
-void wbl_step_answer_drains(struct wbl_run_step *background);  /* those whose demand is met */
-void wbl_step_refuse_drains(struct wbl_run_step *background);  /* it is down: nobody will drain */
-void wbl_call_forget_drains(struct wbl_call_request *call); /* the call ends: nobody is left to be told */
+void wbl_step_answer_drains(struct wbl_run_step *background); /* those whose demand is met */
+void wbl_step_refuse_drains(struct wbl_run_step *background); /* it is down: nobody will drain */
+void wbl_call_forget_drains(
+	struct wbl_call_request *call); /* the call ends: nobody is left to be told */
 void wbl_step_append(struct wbl_run_step *s, struct wbl_entry *e);
-struct wbl_call_request *wbl_step_call_new(struct wbl_run_step *s, enum wbl_call_kind kind, uint32_t flags);
+struct wbl_call_request *wbl_step_call_new(
+	struct wbl_run_step *s, enum wbl_call_kind kind, uint32_t flags);
 json_t *wbl_step_error_json(const struct wbl_outcome_of_call *o);
-void wbl_step_result(struct wbl_run_step *s, const struct wbl_call_request *call, const struct wbl_outcome_of_call *o);
+void wbl_step_result(struct wbl_run_step *s, const struct wbl_call_request *call,
+	const struct wbl_outcome_of_call *o);
 
 /* rollback.c */
 void wbl_run_advance_rollback(struct wbl_run *run);
 /* recover.c */
 /* A run that was found in the journal becomes this engine's: higher epoch, what was open is of unknown outcome. */
 void wbl_run_take_up(struct wbl_run *run);
-int32_t wbl_run_recover(struct wbl_run *run, const char *strategy, char **ret_decision, struct wbl_error *err);
+int32_t wbl_run_recover(
+	struct wbl_run *run, const char *strategy, char **ret_decision, struct wbl_error *err);
 #endif

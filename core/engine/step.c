@@ -25,14 +25,18 @@ static void append_json(struct wbl_run_step *s, struct wbl_entry *e, json_t *bod
 	json_decref(body);
 }
 
-void wbl_step_set_state(struct wbl_run_step *s, enum wbl_step_state state, int32_t status, const json_t *error)
+void wbl_step_set_state(
+	struct wbl_run_step *s, enum wbl_step_state state, int32_t status, const json_t *error)
 {
 	json_t *body = json_object();
 
 	if (error)
 		json_object_set(body, "error", (json_t *)error);
-	append_json(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_STATE, .name = wbl_step_state_name(state),
-		.status = status }, body);
+	append_json(s,
+		&(struct wbl_entry){ .kind = WBL_KIND_STEP_STATE,
+			.name = wbl_step_state_name(state),
+			.status = status },
+		body);
 }
 
 bool wbl_step_idle(const struct wbl_run_step *s)
@@ -66,8 +70,9 @@ void wbl_step_call_ended(struct wbl_call_request *call)
 
 static json_t *work_json(const struct wbl_run_step *s, uint32_t flags, const char *chunk)
 {
-	WBL_AUTOFREE char *key = chunk ? wbl_strf("%s/%s/%s/%lld", s->run->id, s->id, chunk, (long long)s->pass) :
-		wbl_strf("%s/%s/%lld", s->run->id, s->id, (long long)s->pass);
+	WBL_AUTOFREE char *key =
+		chunk ? wbl_strf("%s/%s/%s/%lld", s->run->id, s->id, chunk, (long long)s->pass)
+		      : wbl_strf("%s/%s/%lld", s->run->id, s->id, (long long)s->pass);
 	json_t *w = json_object();
 
 	wbl_json_puti(w, "flags", flags);
@@ -83,7 +88,8 @@ static json_t *work_json(const struct wbl_run_step *s, uint32_t flags, const cha
 	return w;
 }
 
-struct wbl_call_request *wbl_step_call_new(struct wbl_run_step *s, enum wbl_call_kind kind, uint32_t flags)
+struct wbl_call_request *wbl_step_call_new(
+	struct wbl_run_step *s, enum wbl_call_kind kind, uint32_t flags)
 {
 	struct wbl_call_request *call = wbl_alloc(sizeof *call);
 	const struct wbl_buf *executed = &s->checkpoint[WBL_CALL_EXECUTE];
@@ -116,7 +122,8 @@ json_t *wbl_step_error_json(const struct wbl_outcome_of_call *o)
 }
 
 /* The entry that a call ended, with all that a report needs. */
-void wbl_step_result(struct wbl_run_step *s, const struct wbl_call_request *call, const struct wbl_outcome_of_call *o)
+void wbl_step_result(struct wbl_run_step *s, const struct wbl_call_request *call,
+	const struct wbl_outcome_of_call *o)
 {
 	json_t *body = json_object();
 
@@ -128,14 +135,19 @@ void wbl_step_result(struct wbl_run_step *s, const struct wbl_call_request *call
 	if (call->totals)
 		json_object_set(body, "totals", call->totals);
 	wbl_json_puti(body, "ns", o->elapsed_ns);
-	append_json(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_RESULT, .name = wbl_call_name(call->kind),
-		.pass = call->pass, .attempt = call->attempt, .status = o->status }, body);
+	append_json(s,
+		&(struct wbl_entry){ .kind = WBL_KIND_STEP_RESULT,
+			.name = wbl_call_name(call->kind),
+			.pass = call->pass,
+			.attempt = call->attempt,
+			.status = o->status },
+		body);
 }
 
 static bool unknown_outcome(int32_t status)
 {
-	return status == WBL_E_INDETERMINATE || status == WBL_E_CRASHED || status == WBL_E_TIMEOUT ||
-		status == WBL_E_WIRE;
+	return status == WBL_E_INDETERMINATE || status == WBL_E_CRASHED ||
+	       status == WBL_E_TIMEOUT || status == WBL_E_WIRE;
 }
 
 static void back_off(struct wbl_run_step *s, int64_t *not_before, int64_t tries)
@@ -152,7 +164,8 @@ static void fail_step(struct wbl_run_step *s, int32_t status, const struct wbl_o
 {
 	json_t *error = wbl_step_error_json(o);
 
-	wbl_step_set_state(s, s->flags & WBL_STEP_OPTIONAL ? WBL_STEP_PASSED_OVER : WBL_STEP_FAILED, status, error);
+	wbl_step_set_state(s, s->flags & WBL_STEP_OPTIONAL ? WBL_STEP_PASSED_OVER : WBL_STEP_FAILED,
+		status, error);
 	json_decref(error);
 }
 
@@ -161,7 +174,7 @@ static bool was_asked_to_stop(const struct wbl_call_request *call)
 	const struct wbl_run *run = call->step->run;
 
 	return run->state == WBL_RUN_EXECUTING &&
-		(run->stopping || run->pause_asked || run->cancelled || run->rollback_asked);
+	       (run->stopping || run->pause_asked || run->cancelled || run->rollback_asked);
 }
 
 /* A call that came back "cancelled" though nobody but its deadline asked it to stop has timed out. */
@@ -170,25 +183,29 @@ static int32_t settle_status(const struct wbl_call_request *call, struct wbl_out
 	if (o->status != WBL_E_CANCELLED || was_asked_to_stop(call))
 		return o->status;
 	if (call->stopping)
-		o->status = wbl_fail(&o->error, WBL_E_TIMEOUT, call->step->id, wbl_code_actions(WBL_E_TIMEOUT),
-			"did not end within its time limit");
+		o->status = wbl_fail(&o->error, WBL_E_TIMEOUT, call->step->id,
+			wbl_code_actions(WBL_E_TIMEOUT), "did not end within its time limit");
 	else
-		o->status = wbl_fail(&o->error, WBL_E_ABI, call->step->id, "Tell the handler's author.",
-			"returned \"cancelled\" though nobody asked it to stop");
+		o->status =
+			wbl_fail(&o->error, WBL_E_ABI, call->step->id, "Tell the handler's author.",
+				"returned \"cancelled\" though nobody asked it to stop");
 	return o->status;
 }
 
 /* Who waits without having asked would wait for ever. */
-static int32_t settle_wait(const struct wbl_call_request *call, struct wbl_outcome_of_call *o, int32_t status)
+static int32_t settle_wait(
+	const struct wbl_call_request *call, struct wbl_outcome_of_call *o, int32_t status)
 {
 	if (status == WBL_E_WAIT && !call->asked)
-		o->status = status = wbl_fail(&o->error, WBL_E_ABI, call->step->id, "Tell the handler's author.",
-			"returned \"wait\" though it asked nothing that has no answer yet");
+		o->status = status =
+			wbl_fail(&o->error, WBL_E_ABI, call->step->id, "Tell the handler's author.",
+				"returned \"wait\" though it asked nothing that has no answer yet");
 	return status;
 }
 
 /* What was stopped is no attempt that failed. */
-static void stopped_on_request(struct wbl_run_step *s, int32_t status, const struct wbl_outcome_of_call *o)
+static void stopped_on_request(
+	struct wbl_run_step *s, int32_t status, const struct wbl_outcome_of_call *o)
 {
 	if (status == WBL_E_WAIT) {
 		wbl_step_set_state(s, WBL_STEP_WAITING, status, NULL);
@@ -220,7 +237,8 @@ static void execute_done(struct wbl_call_request *call, const struct wbl_outcome
 	} else if (status == WBL_E_RETRY && more) {
 		back_off(s, &s->not_before, s->tries);
 		wbl_step_set_state(s, WBL_STEP_SUSPENDED, status, NULL);
-	} else if (call->background && (outcome->died || status == WBL_E_RETRY) && s->restarts < s->restarts_max) {
+	} else if (call->background && (outcome->died || status == WBL_E_RETRY) &&
+		   s->restarts < s->restarts_max) {
 		back_off(s, &s->not_before, s->restarts + 1);
 		wbl_step_set_state(s, WBL_STEP_SUSPENDED, status, NULL);
 	} else if (unknown_outcome(status) && !s->run->rehearse && !call->background) {
@@ -239,7 +257,8 @@ static size_t chunk_calls(const struct wbl_run_step *s)
 	return s->ncalls - (s->call != NULL);
 }
 
-static void chunk_result(struct wbl_run_step *s, const struct wbl_call_request *call, const struct wbl_outcome_of_call *o)
+static void chunk_result(struct wbl_run_step *s, const struct wbl_call_request *call,
+	const struct wbl_outcome_of_call *o)
 {
 	json_t *body = json_object();
 
@@ -250,8 +269,13 @@ static void chunk_result(struct wbl_run_step *s, const struct wbl_call_request *
 	if (call->totals)
 		json_object_set(body, "totals", call->totals);
 	wbl_json_puti(body, "ns", o->elapsed_ns);
-	append_json(s, &(struct wbl_entry){ .kind = WBL_KIND_CHUNK_RESULT, .chunk = call->chunk->id,
-		.attempt = call->chunk->attempt, .pass = call->pass, .status = o->status }, body);
+	append_json(s,
+		&(struct wbl_entry){ .kind = WBL_KIND_CHUNK_RESULT,
+			.chunk = call->chunk->id,
+			.attempt = call->chunk->attempt,
+			.pass = call->pass,
+			.status = o->status },
+		body);
 }
 
 /* Nobody else stops what is left of an optional step that failed. */
@@ -272,10 +296,12 @@ static void chunk_done(struct wbl_call_request *call, const struct wbl_outcome_o
 	int32_t status = settle_status(call, &o);
 
 	if (status == WBL_E_SPLIT && !call->added)
-		status = o.status = wbl_fail(&o.error, WBL_E_ABI, c->id, "Tell the handler's author.",
-			"the chunk was said to be split, but no smaller ones were added");
+		status = o.status =
+			wbl_fail(&o.error, WBL_E_ABI, c->id, "Tell the handler's author.",
+				"the chunk was said to be split, but no smaller ones were added");
 	if (status == WBL_E_SPLIT) {
-		wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_CHUNK_SPLIT, .chunk = c->id });
+		wbl_step_append(
+			s, &(struct wbl_entry){ .kind = WBL_KIND_CHUNK_SPLIT, .chunk = c->id });
 		return;
 	}
 	chunk_result(s, call, &o);
@@ -285,7 +311,8 @@ static void chunk_done(struct wbl_call_request *call, const struct wbl_outcome_o
 		return;
 	if (was_asked_to_stop(call) && (status == WBL_E_RETRY || unknown_outcome(status)))
 		return;
-	if ((status == WBL_E_RETRY || unknown_outcome(status)) && c->tries < s->attempts_max && !s->run->rehearse)
+	if ((status == WBL_E_RETRY || unknown_outcome(status)) && c->tries < s->attempts_max &&
+		!s->run->rehearse)
 		back_off(s, &c->not_before, c->tries);
 	else
 		fail_step(s, status, &o);
@@ -301,7 +328,9 @@ static void start_chunk(struct wbl_run_step *s, struct wbl_chunk_state *c)
 	c->tries++;
 	if (c->tries >= s->attempts_max)
 		flags |= WBL_WORK_LAST;
-	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_CHUNK_INTENT, .chunk = c->id, .attempt = c->attempt + 1 });
+	wbl_step_append(s,
+		&(struct wbl_entry){
+			.kind = WBL_KIND_CHUNK_INTENT, .chunk = c->id, .attempt = c->attempt + 1 });
 	call = wbl_step_call_new(s, WBL_CALL_EXECUTE, flags);
 	json_decref(call->work);
 	call->work = work_json(s, flags | (s->run->rehearse ? WBL_WORK_REHEARSE : 0), c->id);
@@ -327,8 +356,11 @@ static void finish_partitioned(struct wbl_run_step *s)
 	json_object_set_new(body, "totals", wbl_sums_json(&all));
 	wbl_json_puti(body, "ns", wbl_now_real() - s->began);
 	wbl_sums_clear(&all);
-	append_json(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_RESULT, .name = wbl_call_name(WBL_CALL_EXECUTE),
-		.attempt = s->attempt }, body);
+	append_json(s,
+		&(struct wbl_entry){ .kind = WBL_KIND_STEP_RESULT,
+			.name = wbl_call_name(WBL_CALL_EXECUTE),
+			.attempt = s->attempt },
+		body);
 }
 
 static size_t staged(const struct wbl_run_step *s)
@@ -373,7 +405,8 @@ static void partition_done(struct wbl_call_request *call, const struct wbl_outco
 	struct wbl_run_step *s = call->step;
 
 	if (!o->status) {
-		wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_CHUNK_LIST, .status = (int32_t)s->nchunks });
+		wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_CHUNK_LIST,
+					   .status = (int32_t)s->nchunks });
 		return;
 	}
 	wbl_step_result(s, call, o);
@@ -389,16 +422,19 @@ static void partition_done(struct wbl_call_request *call, const struct wbl_outco
 
 /* --- execute --- */
 
-static void begin(struct wbl_run_step *s, enum wbl_call_kind kind, int64_t pass, int64_t attempt, uint32_t flags,
-	void (*done)(struct wbl_call_request *, const struct wbl_outcome_of_call *))
+static void begin(struct wbl_run_step *s, enum wbl_call_kind kind, int64_t pass, int64_t attempt,
+	uint32_t flags, void (*done)(struct wbl_call_request *, const struct wbl_outcome_of_call *))
 {
 	struct wbl_call_request *call;
 
-	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_INTENT, .name = wbl_call_name(kind), .pass = pass,
-		.attempt = attempt });
+	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_INTENT,
+				   .name = wbl_call_name(kind),
+				   .pass = pass,
+				   .attempt = attempt });
 	call = wbl_step_call_new(s, kind, flags);
 	call->attempt = attempt;
-	call->background = kind == WBL_CALL_EXECUTE && (s->flags & WBL_STEP_BACKGROUND) && !s->run->rehearse;
+	call->background =
+		kind == WBL_CALL_EXECUTE && (s->flags & WBL_STEP_BACKGROUND) && !s->run->rehearse;
 	call->done = done;
 	wbl_call_start(call);
 	if (call->background && s->demand > s->demand_done)
@@ -408,13 +444,17 @@ static void begin(struct wbl_run_step *s, enum wbl_call_kind kind, int64_t pass,
 /* A compensating step that was done for an earlier pass is done again for this one. */
 static bool compensates_anew(const struct wbl_run_step *s)
 {
-	return s->is_compensation && (s->state == WBL_STEP_VERIFIED || s->state == WBL_STEP_PASSED_OVER);
+	return s->is_compensation &&
+	       (s->state == WBL_STEP_VERIFIED || s->state == WBL_STEP_PASSED_OVER);
 }
 
 void wbl_step_start(struct wbl_run_step *s)
 {
 	bool again = s->state == WBL_STEP_UNDONE || compensates_anew(s);
-	int64_t pass = again ? s->pass + 1 : s->pass ? s->pass : 1, attempt = again ? 1 : s->attempt + 1;
+	int64_t pass = again     ? s->pass + 1
+		       : s->pass ? s->pass
+				 : 1,
+		attempt = again ? 1 : s->attempt + 1;
 	uint32_t flags = attempt > 1 ? WBL_WORK_RESUME : 0;
 
 	if (again)
@@ -426,12 +466,16 @@ void wbl_step_start(struct wbl_run_step *s)
 	if (s->flags & WBL_STEP_BACKGROUND && attempt > 1)
 		s->restarts++;
 	if (s->flags & WBL_STEP_MANUAL && !s->run->rehearse)
-		wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_INTENT, .name = wbl_call_name(WBL_CALL_EXECUTE),
-			.pass = pass, .attempt = attempt }), wbl_step_set_state(s, WBL_STEP_WAITING, WBL_E_WAIT, NULL);
+		wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_INTENT,
+					   .name = wbl_call_name(WBL_CALL_EXECUTE),
+					   .pass = pass,
+					   .attempt = attempt }),
+			wbl_step_set_state(s, WBL_STEP_WAITING, WBL_E_WAIT, NULL);
 	else if (s->flags & WBL_STEP_MANUAL)
 		wbl_step_set_state(s, WBL_STEP_VERIFIED, 0, NULL);
 	else if ((s->flags & WBL_STEP_PARTITIONED) && (again || !s->listed))
-		begin(s, WBL_CALL_PARTITION, pass, attempt, flags & ~WBL_WORK_RESUME, partition_done);
+		begin(s, WBL_CALL_PARTITION, pass, attempt, flags & ~WBL_WORK_RESUME,
+			partition_done);
 	else if (s->flags & WBL_STEP_PARTITIONED)
 		wbl_step_set_state(s, WBL_STEP_EXECUTING, 0, NULL);
 	else
@@ -448,16 +492,22 @@ static void settle_probe(struct wbl_run_step *s, int32_t state, const char *how)
 	if (state == WBL_PROBE_DONE) {
 		body = json_object();
 		wbl_json_put(body, "note", how);
-		append_json(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_RESULT, .name = wbl_call_name(WBL_CALL_EXECUTE),
-			.attempt = s->attempt }, body);
-	} else if ((state == WBL_PROBE_NOT_STARTED || state == WBL_PROBE_PARTLY) && s->tries < s->attempts_max) {
+		append_json(s,
+			&(struct wbl_entry){ .kind = WBL_KIND_STEP_RESULT,
+				.name = wbl_call_name(WBL_CALL_EXECUTE),
+				.attempt = s->attempt },
+			body);
+	} else if ((state == WBL_PROBE_NOT_STARTED || state == WBL_PROBE_PARTLY) &&
+		   s->tries < s->attempts_max) {
 		back_off(s, &s->not_before, s->tries);
 	} else {
 		o.status = s->status;
 		o.output = wbl_json_str(s->error, "output");
 		wbl_fail(&o.error, s->status, s->id, wbl_code_actions(WBL_E_INDETERMINATE), "%s",
-			state == WBL_PROBE_UNKNOWN ? "the handler cannot tell what reached the target" :
-			wbl_json_str(s->error, "text") ? wbl_json_str(s->error, "text") : "no attempt is left");
+			state == WBL_PROBE_UNKNOWN
+				? "the handler cannot tell what reached the target"
+			: wbl_json_str(s->error, "text") ? wbl_json_str(s->error, "text")
+							 : "no attempt is left");
 		fail_step(s, s->status, &o);
 	}
 	wbl_run_note(s->run, s->id, "probe", how);
@@ -486,7 +536,8 @@ static void probe_done(struct wbl_call_request *call, const struct wbl_outcome_o
 	if (was_asked_to_stop(call)) {
 		s->probed = false;
 	} else if (o->status == WBL_E_UNSUPPORTED && !o->died) {
-		struct wbl_call_request *verify = wbl_step_call_new(s, WBL_CALL_VERIFY, WBL_WORK_RESUME);
+		struct wbl_call_request *verify =
+			wbl_step_call_new(s, WBL_CALL_VERIFY, WBL_WORK_RESUME);
 
 		verify->done = verify_as_probe_done;
 		wbl_call_start(verify);
@@ -545,6 +596,7 @@ void wbl_step_finish_background(struct wbl_run_step *s)
 {
 	if (!s->call || (s->call->signals & WBL_SIGNAL_FINISH))
 		return;
-	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_DEMAND, .attempt = s->demand + 1, .name = "" });
+	wbl_step_append(s, &(struct wbl_entry){
+				   .kind = WBL_KIND_DEMAND, .attempt = s->demand + 1, .name = "" });
 	wbl_call_signal(s->call, WBL_SIGNAL_DRAIN | WBL_SIGNAL_FINISH);
 }

@@ -13,11 +13,12 @@ static char *scope_of(const json_t *plan, const char *migration, const char *nam
 	const char *handler = "";
 	size_t i;
 
-	json_array_foreach(json_object_get(plan, "migrations"), i, m)
-		if (!strcmp(wbl_json_str(m, "name"), migration))
-			handler = wbl_json_str(m, "handler");
-	return wbl_strf("%s\x1f%s\x1f%s\x1f%s\x1f%s", wbl_json_str(plan, "name"), migration, handler,
-		wbl_json_str(plan, "environment") ? wbl_json_str(plan, "environment") : "", name);
+	json_array_foreach(json_object_get(plan, "migrations"), i,
+		m) if (!strcmp(wbl_json_str(m, "name"), migration)) handler =
+		wbl_json_str(m, "handler");
+	return wbl_strf("%s\x1f%s\x1f%s\x1f%s\x1f%s", wbl_json_str(plan, "name"), migration,
+		handler, wbl_json_str(plan, "environment") ? wbl_json_str(plan, "environment") : "",
+		name);
 }
 
 struct found {
@@ -37,12 +38,14 @@ static int32_t take(void *ctx, const struct wbl_entry *e)
 	return 0;
 }
 
-int32_t wbl_value_get(struct wbl_engine *e, const json_t *plan, struct wbl_run *run, const char *migration,
-	const char *name, struct wbl_buf *ret, struct wbl_error *err)
+int32_t wbl_value_get(struct wbl_engine *e, const json_t *plan, struct wbl_run *run,
+	const char *migration, const char *name, struct wbl_buf *ret, struct wbl_error *err)
 {
 	WBL_AUTOFREE char *scope = scope_of(plan, migration, name);
 	struct found f = { { 0 }, 0, false };
-	struct wbl_query q = { .kind = WBL_KIND_STATE_PUT, .name = scope, .newest_first = true, .limit = 1 };
+	struct wbl_query q = {
+		.kind = WBL_KIND_STATE_PUT, .name = scope, .newest_first = true, .limit = 1
+	};
 	int32_t rc = 0;
 
 	wbl_buf_clear(ret);
@@ -86,8 +89,11 @@ static json_t *put_names(struct wbl_run *run)
 
 static void hold(struct wbl_run *run, const char *scope, const struct found *f)
 {
-	wbl_engine_append(run->engine, run, &(struct wbl_entry){ .kind = WBL_KIND_STATE_HOLD, .name = scope,
-		.status = f->any && f->status != WBL_END ? 0 : WBL_END, .body = { f->value.data, f->value.len } });
+	wbl_engine_append(run->engine, run,
+		&(struct wbl_entry){ .kind = WBL_KIND_STATE_HOLD,
+			.name = scope,
+			.status = f->any && f->status != WBL_END ? 0 : WBL_END,
+			.body = { f->value.data, f->value.len } });
 }
 
 void wbl_run_hold_values(struct wbl_run *run)
@@ -95,8 +101,12 @@ void wbl_run_hold_values(struct wbl_run *run)
 	json_t *names = put_names(run), *yes;
 	const char *scope;
 
-	json_object_foreach(names, scope, yes) {
-		struct wbl_query q = { .run = run->id, .kind = WBL_KIND_STATE_PUT, .name = scope, .newest_first = true,
+	json_object_foreach(names, scope, yes)
+	{
+		struct wbl_query q = { .run = run->id,
+			.kind = WBL_KIND_STATE_PUT,
+			.name = scope,
+			.newest_first = true,
 			.limit = 1 };
 		struct found f = { { 0 }, 0, false };
 
@@ -130,8 +140,11 @@ void wbl_run_restore_values(struct wbl_run *run)
 	json_t *names = put_names(run), *yes;
 	const char *scope;
 
-	json_object_foreach(names, scope, yes) {
-		struct wbl_query q = { .kind = WBL_KIND_STATE_HOLD, .name = scope, .newest_first = true };
+	json_object_foreach(names, scope, yes)
+	{
+		struct wbl_query q = {
+			.kind = WBL_KIND_STATE_HOLD, .name = scope, .newest_first = true
+		};
 		struct before b = { run->id, { { 0 }, 0, false }, false };
 
 		wbl_journal_each(run->engine->state, &q, take_before, &b, NULL);

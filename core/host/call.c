@@ -12,7 +12,7 @@
 #include "core/host/crash.h"
 #include "core/host/link.h"
 #include "core/host/load.h"
-#include "core/host/service.h"
+#include "core/host/serve.h"
 
 enum part { CHECKPOINT, EXECUTED, CHUNK, OLD, PARTS };
 

@@ -17,7 +17,7 @@
 
 #include "core/base/file.h"
 #include "core/host/read.h"
-#include "core/host/service.h"
+#include "core/host/serve.h"
 #include "core/module/registry.h"
 #include "whimbrel/router.h"
 

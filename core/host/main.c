@@ -20,7 +20,7 @@
 #include "core/host/load.h"
 #include "core/host/peer.h"
 #include "core/host/process.h"
-#include "core/host/service.h"
+#include "core/host/serve.h"
 #include "core/module/wire.h"
 
 static int32_t start_libraries(struct wbl_error *err)

@@ -10,7 +10,7 @@
 #include "core/host/instance.h"
 #include "core/host/link.h"
 #include "core/host/read.h"
-#include "core/host/service.h"
+#include "core/host/serve.h"
 
 static const struct wbl_bytes none;
 

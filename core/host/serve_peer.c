@@ -14,7 +14,7 @@
 #include "core/host/instance.h"
 #include "core/host/load.h"
 #include "core/host/read.h"
-#include "core/host/service.h"
+#include "core/host/serve.h"
 
 enum peer_kind { PEER_STORE, PEER_ROUTER, PEER_TRANSFORM, PEER_KINDS };
 

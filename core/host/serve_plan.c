@@ -8,7 +8,7 @@
 #include "core/host/instance.h"
 #include "core/host/link.h"
 #include "core/host/read.h"
-#include "core/host/service.h"
+#include "core/host/serve.h"
 
 #define STEP_FLAGS                                                                                 \
 	(WBL_STEP_PARTITIONED | WBL_STEP_BACKGROUND | WBL_STEP_OPTIONAL | WBL_STEP_LASTING |       \

@@ -10,7 +10,7 @@
 #include "core/host/link.h"
 #include "core/host/mask.h"
 #include "core/host/read.h"
-#include "core/host/service.h"
+#include "core/host/serve.h"
 
 #define DIAG_RECOVERED 1u
 enum { LONGEST_LOG = 32768 };

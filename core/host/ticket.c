@@ -13,7 +13,7 @@
 
 #include "core/host/link.h"
 #include "core/host/mask.h"
-#include "core/host/service.h"
+#include "core/host/serve.h"
 
 enum { RING = 256, MAX_BREACHES = 200, SLOTS_PER_FN = 6 };
 

@@ -8,8 +8,9 @@ struct wbl_registry;
 
 /* A place in the operator's file for a value: "file:line". Returns NULL when unknown. Borrowed. */
 struct wbl_places {
-	const char *(*of)(const struct wbl_places *me, const char *path); /* path: "migration.target.path" */
-	const char *dir;                                                  /* relative paths are below it */
+	const char *(*of)(
+		const struct wbl_places *me, const char *path); /* path: "migration.target.path" */
+	const char *dir;                                        /* relative paths are below it */
 	/* The same for one value, which came from another file (an environment's); NULL, or returns NULL: dir. */
 	const char *(*dir_of)(const struct wbl_places *me, const char *path);
 };

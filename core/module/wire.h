@@ -10,10 +10,10 @@
 
 /* Raised when a message keeps its name and changes its meaning. */
 #define WBL_WIRE_REVISION 1
-#define WBL_WIRE_MAX    65536u
-#define WBL_WIRE_SPILL  (16u << 20)
-#define WBL_WIRE_FD     3            /* in the host */
-#define WBL_LOCK_FD     4            /* in the host and its helpers: the shared lock that proves they live */
+#define WBL_WIRE_MAX 65536u
+#define WBL_WIRE_SPILL (16u << 20)
+#define WBL_WIRE_FD 3 /* in the host */
+#define WBL_LOCK_FD 4 /* in the host and its helpers: the shared lock that proves they live */
 
 enum wbl_wire_type {
 	WBL_WIRE_NONE,
@@ -25,10 +25,10 @@ enum wbl_wire_type {
 
 struct wbl_frame {
 	enum wbl_wire_type type;
-	uint32_t seq;                /* of a request; its REPLY carries the same */
-	json_t *json;                /* an object; owned by the frame; never NULL after wbl_wire_read */
+	uint32_t seq; /* of a request; its REPLY carries the same */
+	json_t *json; /* an object; owned by the frame; never NULL after wbl_wire_read */
 	struct wbl_buf blob;
-	int fd;                      /* -1: none; closed by wbl_frame_clear unless taken (set to -1) */
+	int fd; /* -1: none; closed by wbl_frame_clear unless taken (set to -1) */
 };
 
 /* Version, revision and a digest over the messages: what HELLO and READY compare. Valid for ever. */
@@ -39,8 +39,8 @@ void wbl_frame_clear(struct wbl_frame *f);
 /* Sends one frame. `json` may be NULL (empty object); `attached` is -1 or a descriptor to pass (stays the caller's).
  * Blocks unless the socket is non-blocking: then WBL_E_RETRY when its buffer is full, nothing sent.
  * WBL_E_WIRE when the other side is gone, WBL_E_PARAM when larger than the spill limit. */
-int32_t wbl_wire_send(int sock, enum wbl_wire_type type, uint32_t seq, const json_t *json, const void *blob,
-	size_t len, int attached, struct wbl_error *err);
+int32_t wbl_wire_send(int sock, enum wbl_wire_type type, uint32_t seq, const json_t *json,
+	const void *blob, size_t len, int attached, struct wbl_error *err);
 /* Reads one frame. WBL_END: the other side has closed. WBL_E_RETRY: nothing there now (non-blocking).
  * WBL_E_WIRE: what came is no frame (the reason says why); every length is checked before use. */
 int32_t wbl_wire_read(int sock, struct wbl_frame *ret, struct wbl_error *err);

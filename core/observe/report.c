@@ -11,9 +11,9 @@ enum { DIFFERENCES_SHOWN = 100 };
 
 struct collecting {
 	struct wbl_run *run;
-	json_t *steps;               /* id -> object */
+	json_t *steps; /* id -> object */
 	json_t *differences, *recovery, *artefacts, *findings;
-	json_t *good;                /* attempts of execute that ended well */
+	json_t *good; /* attempts of execute that ended well */
 	int64_t undo, reversed, ndifferences;
 };
 
@@ -46,8 +46,8 @@ static json_t *body_of(const struct wbl_entry *e)
 
 static char *attempt_key(const struct wbl_entry *e)
 {
-	return wbl_strf("%s\x1f%s\x1f%lld\x1f%lld", e->step, e->chunk ? e->chunk : "", (long long)e->pass,
-		(long long)e->attempt);
+	return wbl_strf("%s\x1f%s\x1f%lld\x1f%lld", e->step, e->chunk ? e->chunk : "",
+		(long long)e->pass, (long long)e->attempt);
 }
 
 static void see_difference(struct collecting *c, const struct wbl_entry *e)
@@ -79,7 +79,8 @@ static void keep_good_differences(struct collecting *c)
 	json_t *kept = json_array(), *d;
 	size_t i;
 
-	json_array_foreach(c->differences, i, d) {
+	json_array_foreach(c->differences, i, d)
+	{
 		const char *attempt = wbl_json_str(d, "_attempt");
 
 		if (attempt && !json_object_get(c->good, attempt))
@@ -102,7 +103,9 @@ static void see_crash(struct collecting *c, const struct wbl_entry *e, const jso
 	wbl_time_text(e->at, at);
 	wbl_json_put(n, "time", at);
 	wbl_json_put(n, "step", e->step);
-	wbl_json_put(n, "subject", e->chunk ? "a process died under a part of the work" : "a process died under the work");
+	wbl_json_put(n, "subject",
+		e->chunk ? "a process died under a part of the work"
+			 : "a process died under the work");
 	wbl_json_put(n, "text", text);
 	json_array_append_new(c->recovery, n);
 }
@@ -113,12 +116,14 @@ static void see_result(struct collecting *c, const struct wbl_entry *e)
 	WBL_AUTOFREE char *attempt = attempt_key(e);
 	size_t i;
 
-	if (!e->status && (e->kind == WBL_KIND_CHUNK_RESULT || !strcmp(e->name, wbl_call_name(WBL_CALL_EXECUTE))))
+	if (!e->status && (e->kind == WBL_KIND_CHUNK_RESULT ||
+				  !strcmp(e->name, wbl_call_name(WBL_CALL_EXECUTE))))
 		json_object_set_new(c->good, attempt, json_true());
 
 	if (e->status == WBL_E_CRASHED)
 		see_crash(c, e, body);
-	json_array_foreach(json_object_get(body, "diagnostics"), i, d) {
+	json_array_foreach(json_object_get(body, "diagnostics"), i, d)
+	{
 		json_t *own = json_copy(d);
 
 		wbl_json_put(own, "call", e->name);
@@ -169,7 +174,8 @@ static int32_t see(void *ctx, const struct wbl_entry *e)
 			json_array_append_new(list_of(step_of(c, e->step), "covered"), body);
 		break;
 	case WBL_KIND_REHEARSED:
-		json_object_set_new(step_of(c, e->step), "rehearsed", json_pack("{s:i, s:s}", "level", e->status, "what", e->name));
+		json_object_set_new(step_of(c, e->step), "rehearsed",
+			json_pack("{s:i, s:s}", "level", e->status, "what", e->name));
 		break;
 	case WBL_KIND_ARTEFACT_SEAL:
 		body = body_of(e);
@@ -236,21 +242,26 @@ static json_t *steps_json(struct collecting *c)
 
 static char *outcome(const struct wbl_run *run)
 {
-	const char *text = wbl_json_str(run->error, "text"), *where = wbl_json_str(run->error, "where");
+	const char *text = wbl_json_str(run->error, "text"),
+		   *where = wbl_json_str(run->error, "where");
 
 	switch (run->state) {
 	case WBL_RUN_COMPLETED:
-		return wbl_strdup(run->rehearse ? "rehearsed from end to end; nothing was changed" :
-			"migrated, and every step verified");
+		return wbl_strdup(run->rehearse ? "rehearsed from end to end; nothing was changed"
+						: "migrated, and every step verified");
 	case WBL_RUN_REVERSIBLE:
-		return wbl_strdup("migrated and verified; the way back is still open until it is finalized");
+		return wbl_strdup(
+			"migrated and verified; the way back is still open until it is finalized");
 	case WBL_RUN_ROLLED_BACK:
 	case WBL_RUN_CANCELLED:
-		return wbl_strf("%s%s%s%s%s", run->reason ? run->reason : "everything is as it was before",
-			text ? "; because: " : "", where && *where ? where : "", where && *where ? ": " : "", text ? text : "");
+		return wbl_strf("%s%s%s%s%s",
+			run->reason ? run->reason : "everything is as it was before",
+			text ? "; because: " : "", where && *where ? where : "",
+			where && *where ? ": " : "", text ? text : "");
 	default:
-		return wbl_strf("%s%s%s%s%s", wbl_run_state_name(run->state), run->reason ? ": " : "", run->reason ? run->reason : "",
-			text ? ": " : "", text ? text : "");
+		return wbl_strf("%s%s%s%s%s", wbl_run_state_name(run->state),
+			run->reason ? ": " : "", run->reason ? run->reason : "", text ? ": " : "",
+			text ? text : "");
 	}
 }
 
@@ -272,9 +283,11 @@ static json_t *way_back(const struct wbl_run *run)
 			s = run->steps[run->order[i]].def;
 			m = json_object_get(s, "title");
 			if (run->steps[run->order[i]].touched)
-				wbl_buf_addf(&how, "take back \"%s\" (%s); ", m ? json_string_value(m) : "", wbl_json_str(s, "id"));
+				wbl_buf_addf(&how, "take back \"%s\" (%s); ",
+					m ? json_string_value(m) : "", wbl_json_str(s, "id"));
 		}
-		wbl_buf_addf(&how, "or mend what is named above and type: whimbrel recover %s", run->id);
+		wbl_buf_addf(
+			&how, "or mend what is named above and type: whimbrel recover %s", run->id);
 	} else {
 		wbl_buf_addf(&how, "whimbrel rollback %s", run->id);
 		if (point)
@@ -287,8 +300,8 @@ static json_t *way_back(const struct wbl_run *run)
 
 json_t *wbl_run_report(struct wbl_run *run, struct wbl_error *err)
 {
-	struct collecting c = { run, json_object(), json_array(), json_array(), json_array(), json_array(),
-		json_object(), 0, 0, 0 };
+	struct collecting c = { run, json_object(), json_array(), json_array(), json_array(),
+		json_array(), json_object(), 0, 0, 0 };
 	struct wbl_query q = { .run = run->id };
 	WBL_AUTOFREE char *said = outcome(run);
 	char head[WBL_SHA256_HEX], digest[WBL_SHA256_HEX];
@@ -300,23 +313,29 @@ json_t *wbl_run_report(struct wbl_run *run, struct wbl_error *err)
 	} else {
 		keep_good_differences(&c);
 		json_object_set_new(j, "run", wbl_run_summary(run, true));
-		json_object_set_new(j, "plan", json_pack("{s:s, s:O}", "id", run->plan_id, "change_digest",
-			json_object_get(run->plan, "change_digest")));
+		json_object_set_new(j, "plan",
+			json_pack("{s:s, s:O}", "id", run->plan_id, "change_digest",
+				json_object_get(run->plan, "change_digest")));
 		wbl_run_plan_digest(run, digest);
 		wbl_json_put(json_object_get(j, "plan"), "digest", digest);
 		json_object_set(j, "spec", json_object_get(run->plan, "spec"));
 		wbl_json_put(j, "outcome", said);
 		json_object_set_new(j, "steps", steps_json(&c));
-		json_object_set_new(j, "differences", json_pack("{s:I, s:O}", "total", (json_int_t)c.ndifferences, "shown", c.differences));
+		json_object_set_new(j, "differences",
+			json_pack("{s:I, s:O}", "total", (json_int_t)c.ndifferences, "shown",
+				c.differences));
 		json_object_set(j, "omissions", json_object_get(run->plan, "omissions"));
 		json_object_set(j, "recovery", c.recovery);
 		json_object_set(j, "findings", c.findings);
-		json_object_set_new(j, "undo", json_pack("{s:I, s:I}", "records", (json_int_t)c.undo, "reversed", (json_int_t)c.reversed));
+		json_object_set_new(j, "undo",
+			json_pack("{s:I, s:I}", "records", (json_int_t)c.undo, "reversed",
+				(json_int_t)c.reversed));
 		json_object_set(j, "artefacts", c.artefacts);
 		json_object_set_new(j, "rollback", way_back(run));
 		wbl_journal_head(run->engine->state, head);
-		json_object_set_new(j, "audit", json_pack("{s:s, s:I}", "head", head, "seq",
-			(json_int_t)wbl_journal_last(run->engine->state)));
+		json_object_set_new(j, "audit",
+			json_pack("{s:s, s:I}", "head", head, "seq",
+				(json_int_t)wbl_journal_last(run->engine->state)));
 		json_object_set(j, "environment", json_object_get(run->plan, "environment"));
 		wbl_json_put(j, "actor", run->actor);
 	}
@@ -379,7 +398,8 @@ static void add_next(json_t *list, const struct wbl_run *run)
 		break;
 	case WBL_RUN_ROLLED_BACK:
 	case WBL_RUN_CANCELLED:
-		next(list, wbl_strf("whimbrel plan %s", wbl_json_str(json_object_get(run->plan, "spec"), "name")));
+		next(list, wbl_strf("whimbrel plan %s",
+				   wbl_json_str(json_object_get(run->plan, "spec"), "name")));
 		break;
 	default:
 		next(list, wbl_strf("whimbrel status %s", run->id));
@@ -388,7 +408,8 @@ static void add_next(json_t *list, const struct wbl_run *run)
 
 json_t *wbl_run_explain(struct wbl_run *run)
 {
-	json_t *causes = json_array(), *commands = json_array(), *w, *list = wbl_run_waiting_for(run), *j;
+	json_t *causes = json_array(), *commands = json_array(), *w,
+	       *list = wbl_run_waiting_for(run), *j;
 	WBL_AUTOFREE char *said = outcome(run);
 	size_t i;
 
@@ -398,14 +419,19 @@ json_t *wbl_run_explain(struct wbl_run *run)
 
 		if (!e)
 			continue;
-		text = wbl_strf("%s: %s%s%s", run->steps[i].id, wbl_json_str(e, "where") ? wbl_json_str(e, "where") : "",
-			wbl_json_str(e, "where") ? ": " : "", wbl_json_str(e, "text") ? wbl_json_str(e, "text") : "");
-		cause(causes, text, wbl_json_str(e, "hint") ? wbl_json_str(e, "hint") : wbl_json_str(e, "actions"));
+		text = wbl_strf("%s: %s%s%s", run->steps[i].id,
+			wbl_json_str(e, "where") ? wbl_json_str(e, "where") : "",
+			wbl_json_str(e, "where") ? ": " : "",
+			wbl_json_str(e, "text") ? wbl_json_str(e, "text") : "");
+		cause(causes, text,
+			wbl_json_str(e, "hint") ? wbl_json_str(e, "hint")
+						: wbl_json_str(e, "actions"));
 	}
 	if (run->held && !wbl_run_at_rest(run))
 		cause(causes, "the engine ended while this run was under way",
 			"whimbrel recover asks the handlers what was done, and goes on or back.");
-	json_array_foreach(list, i, w) {
+	json_array_foreach(list, i, w)
+	{
 		cause(causes, wbl_json_str(w, "text"), wbl_json_str(w, "next"));
 		json_array_append(commands, json_object_get(w, "next"));
 	}

@@ -33,7 +33,8 @@ static void add_call(struct amounts *a, const struct wbl_call_request *call)
 
 static bool is_done(const struct wbl_run_step *s)
 {
-	return s->state == WBL_STEP_VERIFIED || s->state == WBL_STEP_PASSED_OVER || s->state == WBL_STEP_EXECUTED;
+	return s->state == WBL_STEP_VERIFIED || s->state == WBL_STEP_PASSED_OVER ||
+	       s->state == WBL_STEP_EXECUTED;
 }
 
 static struct amounts amounts_of(const struct wbl_run_step *s)
@@ -114,7 +115,8 @@ static void next_command(json_t *w, char *text)
 	free(text);
 }
 
-static void add_question(json_t *list, const struct wbl_run *run, const struct wbl_question_state *q)
+static void add_question(
+	json_t *list, const struct wbl_run *run, const struct wbl_question_state *q)
 {
 	json_t *w = json_object();
 
@@ -139,8 +141,9 @@ static void add_manual(json_t *list, const struct wbl_run_step *s)
 	wbl_json_put(w, "kind", "confirm");
 	wbl_json_put(w, "step", s->id);
 	if (back) {
-		WBL_AUTOFREE char *text = wbl_strf("take this back: %s", wbl_json_str(manual, "instructions") ?
-			wbl_json_str(manual, "instructions") : s->id);
+		WBL_AUTOFREE char *text = wbl_strf("take this back: %s",
+			wbl_json_str(manual, "instructions") ? wbl_json_str(manual, "instructions")
+							     : s->id);
 
 		wbl_json_put(w, "text", text);
 	} else {
@@ -167,11 +170,14 @@ json_t *wbl_run_waiting_for(const struct wbl_run *run)
 			(s->state == WBL_STEP_WAITING || s->state == WBL_STEP_UNDOING))
 			add_manual(list, s);
 	}
-	if (run->state == WBL_RUN_REVERSIBLE || (run->state == WBL_RUN_WAITING && run->status == WBL_E_LOCKED)) {
+	if (run->state == WBL_RUN_REVERSIBLE ||
+		(run->state == WBL_RUN_WAITING && run->status == WBL_E_LOCKED)) {
 		w = json_object();
 		wbl_json_put(w, "kind", run->state == WBL_RUN_REVERSIBLE ? "finalize" : "claim");
 		wbl_json_put(w, "text", run->reason);
-		next_command(w, wbl_strf(run->state == WBL_RUN_REVERSIBLE ? "whimbrel finalize %s" : "whimbrel watch %s", run->id));
+		next_command(w, wbl_strf(run->state == WBL_RUN_REVERSIBLE ? "whimbrel finalize %s"
+									  : "whimbrel watch %s",
+					run->id));
 		json_array_append_new(list, w);
 	}
 	return list;
@@ -221,14 +227,19 @@ static void put_progress(json_t *j, struct wbl_run *run, const struct amounts *s
 	double seconds = (double)(wbl_now_mono() - run->began_live) / 1e9;
 	bool moving = run->state == WBL_RUN_EXECUTING && !run->held;
 
-	wbl_json_puti(j, "percent", run->state == WBL_RUN_COMPLETED || run->state == WBL_RUN_REVERSIBLE ? 100 :
-		(int64_t)(part * 100 > 99 ? 99 : part * 100));
+	wbl_json_puti(j, "percent",
+		run->state == WBL_RUN_COMPLETED || run->state == WBL_RUN_REVERSIBLE
+			? 100
+			: (int64_t)(part * 100 > 99 ? 99 : part * 100));
 	if (moving && seconds > 0.2) {
-		wbl_json_puti(j, "rate_items", (int64_t)((double)(sum->items - run->items_at_start) / seconds));
-		wbl_json_puti(j, "rate_bytes", (int64_t)((double)(sum->bytes - run->bytes_at_start) / seconds));
+		wbl_json_puti(j, "rate_items",
+			(int64_t)((double)(sum->items - run->items_at_start) / seconds));
+		wbl_json_puti(j, "rate_bytes",
+			(int64_t)((double)(sum->bytes - run->bytes_at_start) / seconds));
 	}
 	if (moving && part > 0.02)
-		wbl_json_puti(j, "eta_ns", (int64_t)((double)(wbl_now_real() - run->created) * (1 - part) / part));
+		wbl_json_puti(j, "eta_ns",
+			(int64_t)((double)(wbl_now_real() - run->created) * (1 - part) / part));
 	else
 		json_object_set_new(j, "eta_ns", json_null());
 }

@@ -25,7 +25,7 @@
 
 enum {
 	LINE_MAX_BYTES = 24 << 20,
-	BACKLOG_MAX = 64 << 20,      /* a watcher that reads nothing is dropped */
+	BACKLOG_MAX = 64 << 20, /* a watcher that reads nothing is dropped */
 	CONNECTIONS_MAX = 256,
 };
 
@@ -157,8 +157,8 @@ static void end_watch_at_rest(struct wbl_control_request *r, struct wbl_run *run
 {
 	if (!wbl_run_at_rest(run) && !run->held)
 		return;
-	wbl_control_answer(r, json_pack("{s:s, s:o, s:i}", "id", run->id, "run", wbl_run_summary(run, true), "exit",
-		wbl_run_exit(run)));
+	wbl_control_answer(r, json_pack("{s:s, s:o, s:i}", "id", run->id, "run",
+				      wbl_run_summary(run, true), "exit", wbl_run_exit(run)));
 }
 
 static void on_entry(void *ctx, struct wbl_run *run, json_t *entry)
@@ -193,8 +193,9 @@ static void on_progress(void *ctx, struct wbl_run *run)
 	for (k = c->connections; k; k = k->next)
 		for (r = k->requests; r; r = r->next)
 			if (watches(r, run))
-				wbl_control_event(r, json_pack("{s:s, s:s, s:o}", "type", "progress", "time", at, "run",
-					wbl_run_summary(run, true)));
+				wbl_control_event(
+					r, json_pack("{s:s, s:s, s:o}", "type", "progress", "time",
+						   at, "run", wbl_run_summary(run, true)));
 }
 
 static int32_t send_old(void *ctx, const struct wbl_entry *e)
@@ -227,10 +228,12 @@ int32_t wbl_control_parse(const char *line, size_t len, json_t **ret, struct wbl
 
 	if (!j)
 		return err->code;
-	if (!json_is_object(j) || !json_is_integer(json_object_get(j, "id")) || !wbl_json_str(j, "verb") ||
+	if (!json_is_object(j) || !json_is_integer(json_object_get(j, "id")) ||
+		!wbl_json_str(j, "verb") ||
 		(json_object_get(j, "args") && !json_is_object(json_object_get(j, "args")))) {
 		json_decref(j);
-		return wbl_fail(err, WBL_E_USAGE, "request", NULL, "a request is {\"id\": number, \"verb\": text, \"args\": object}");
+		return wbl_fail(err, WBL_E_USAGE, "request", NULL,
+			"a request is {\"id\": number, \"verb\": text, \"args\": object}");
 	}
 	*ret = j;
 	return 0;
@@ -253,7 +256,8 @@ static void on_line(struct wbl_connection *k, const char *line, size_t len)
 	}
 	r->id = wbl_json_int(j, "id", 0);
 	r->verb = wbl_strdup(wbl_json_str(j, "verb"));
-	r->args = json_object_get(j, "args") ? json_incref(json_object_get(j, "args")) : json_object();
+	r->args = json_object_get(j, "args") ? json_incref(json_object_get(j, "args"))
+					     : json_object();
 	json_decref(j);
 	wbl_verb_run(r);
 }
@@ -311,10 +315,12 @@ static void name_actor(struct wbl_connection *k, int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
 		peer.uid = (uid_t)-1;
 	pw = getpwuid(peer.uid);
-	snprintf(k->actor, sizeof k->actor, "%s (uid %ld) through the socket", pw ? pw->pw_name : "?", (long)peer.uid);
+	snprintf(k->actor, sizeof k->actor, "%s (uid %ld) through the socket",
+		pw ? pw->pw_name : "?", (long)peer.uid);
 }
 
-static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len, void *ctx)
+static void on_accept(
+	struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len, void *ctx)
 {
 	static int64_t ids;
 	struct wbl_control *c = ctx;
@@ -351,7 +357,8 @@ static int listen_at(const char *dir, struct wbl_error *err)
 	unlinkat(folder, "control.sock", 0);
 	mask = umask(0177);
 	if (folder < 0 || fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa) || listen(fd, 64)) {
-		wbl_fail_errno(err, WBL_E_DISK, dir, "Make the folder writable, or name another with --state.",
+		wbl_fail_errno(err, WBL_E_DISK, dir,
+			"Make the folder writable, or name another with --state.",
 			"the control socket cannot be made");
 		if (fd >= 0)
 			close(fd);
@@ -363,7 +370,8 @@ static int listen_at(const char *dir, struct wbl_error *err)
 	return fd;
 }
 
-int32_t wbl_control_open(struct wbl_engine *e, bool on_demand, struct wbl_control **ret, struct wbl_error *err)
+int32_t wbl_control_open(
+	struct wbl_engine *e, bool on_demand, struct wbl_control **ret, struct wbl_error *err)
 {
 	struct wbl_control *c;
 	int fd = listen_at(wbl_state_dir(e->state), err);
@@ -375,7 +383,8 @@ int32_t wbl_control_open(struct wbl_engine *e, bool on_demand, struct wbl_contro
 	c->on_demand = on_demand;
 	c->idle_since = wbl_now_mono();
 	c->path = wbl_strf("%s/control.sock", wbl_state_dir(e->state));
-	c->listener = evconnlistener_new(e->base, on_accept, c, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+	c->listener = evconnlistener_new(
+		e->base, on_accept, c, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
 	e->observer = c;
 	e->on_entry = on_entry;
 	e->on_progress = on_progress;

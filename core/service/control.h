@@ -13,22 +13,23 @@ struct wbl_control {
 	struct evconnlistener *listener;
 	char *path;
 	bool on_demand, stopping;
-	int64_t idle_since;              /* monotonic ns */
+	int64_t idle_since; /* monotonic ns */
 };
 
 /* One request under way. Outlives its connection: then what it says goes nowhere. */
 struct wbl_control_request {
 	struct wbl_control *control;
-	int64_t connection;              /* id, 0: it is gone */
-	int64_t id;                      /* the caller's */
+	int64_t connection; /* id, 0: it is gone */
+	int64_t id;         /* the caller's */
 	json_t *args;
 	char actor[128], *verb;
-	char *watched;                   /* run whose events are wanted; NULL */
+	char *watched; /* run whose events are wanted; NULL */
 	int64_t after;
 	struct wbl_control_request *next;
 };
 
-int32_t wbl_control_open(struct wbl_engine *e, bool on_demand, struct wbl_control **ret, struct wbl_error *err);
+int32_t wbl_control_open(
+	struct wbl_engine *e, bool on_demand, struct wbl_control **ret, struct wbl_error *err);
 void wbl_control_close(struct wbl_control *c);
 bool wbl_control_idle(const struct wbl_control *c);
 

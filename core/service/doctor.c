@@ -45,7 +45,8 @@ static const struct wbl_module_entry *entry_named(const struct wbl_registry *reg
 /* whimbrel-host loads it in a process of its own and tells the loader's true words. */
 static void check_loading(const struct wbl_engine *e, json_t *list, const char *path)
 {
-	WBL_AUTOFREE char *command = wbl_strf("'%s' --check '%s' 2>&1", e->options.host_program, path);
+	WBL_AUTOFREE char *command =
+		wbl_strf("'%s' --check '%s' 2>&1", e->options.host_program, path);
 	char text[4096];
 	size_t n;
 	json_t *j;
@@ -62,10 +63,14 @@ static void check_loading(const struct wbl_engine *e, json_t *list, const char *
 		pclose(f);
 	j = wbl_json_parse(text, n, "whimbrel-host", NULL);
 	if (!j)
-		check(list, false, "loads", n ? text : "whimbrel-host did not answer", "Install whimbrel-host beside the command.");
+		check(list, false, "loads", n ? text : "whimbrel-host did not answer",
+			"Install whimbrel-host beside the command.");
 	else
-		check(list, wbl_json_bool(j, "ok", false), "loads", wbl_json_bool(j, "ok", false) ? "the loader takes it" :
-			wbl_json_str(j, "error") ? wbl_json_str(j, "error") : "it was refused", "Install what is missing, or build it again.");
+		check(list, wbl_json_bool(j, "ok", false), "loads",
+			wbl_json_bool(j, "ok", false) ? "the loader takes it"
+			: wbl_json_str(j, "error")    ? wbl_json_str(j, "error")
+						      : "it was refused",
+			"Install what is missing, or build it again.");
 	json_decref(j);
 }
 
@@ -83,7 +88,8 @@ static void diagnose(struct wbl_control_request *r, const char *name)
 
 	if (!m && !strchr(name, '/')) {
 		for (i = 0; e->registry->dirs && e->registry->dirs[i]; i++)
-			check(list, false, "found", e->registry->dirs[i], "No module of this name is in that folder; install it there.");
+			check(list, false, "found", e->registry->dirs[i],
+				"No module of this name is in that folder; install it there.");
 		wbl_control_answer(r, json_pack("{s:s, s:o}", "module", name, "checks", list));
 		return;
 	}
@@ -98,7 +104,10 @@ static void diagnose(struct wbl_control_request *r, const char *name)
 		fclose(f);
 	}
 	if (m)
-		check(list, m->enabled, "enabled", m->enabled ? "enabled" : m->set_by ? m->set_by : "disabled",
+		check(list, m->enabled, "enabled",
+			m->enabled  ? "enabled"
+			: m->set_by ? m->set_by
+				    : "disabled",
 			"Set enabled = true in that file.");
 	if (m)
 		check_error(list, "accepted", m->refused.code, &m->refused);
@@ -149,7 +158,8 @@ void wbl_verb_handler(struct wbl_control_request *r)
 			wbl_fail(&err, WBL_E_NOT_FOUND, name, NULL, "there is no such module");
 		wbl_control_refuse(r, &err, NULL);
 	} else {
-		wbl_fail(&err, WBL_E_USAGE, op, "Use list, info NAME or doctor NAME.", "this needs a known operation and a name");
+		wbl_fail(&err, WBL_E_USAGE, op, "Use list, info NAME or doctor NAME.",
+			"this needs a known operation and a name");
 		wbl_control_refuse(r, &err, NULL);
 	}
 }
@@ -176,20 +186,24 @@ void wbl_verb_doctor(struct wbl_control_request *r)
 			check(list, false, m->path, m->refused.text, m->refused.hint);
 	}
 	for (i = 0; i < e->registry->nproblems; i++)
-		check(list, false, e->registry->problems[i].where, e->registry->problems[i].text, e->registry->problems[i].hint);
+		check(list, false, e->registry->problems[i].where, e->registry->problems[i].text,
+			e->registry->problems[i].hint);
 	snprintf(text, sizeof text, "%zu usable", usable);
-	check(list, usable > 0, "modules", text, "Install a handler package, or see whimbrel handler doctor.");
+	check(list, usable > 0, "modules", text,
+		"Install a handler package, or see whimbrel handler doctor.");
 	if (!statvfs(wbl_state_dir(e->state), &st)) {
 		wbl_size_text((uint64_t)st.f_bavail * st.f_frsize, space);
 		snprintf(text, sizeof text, "%s free in %.60s", space, wbl_state_dir(e->state));
-		check(list, (uint64_t)st.f_bavail * st.f_frsize > (64u << 20), "space", text, "Free space in the state folder.");
+		check(list, (uint64_t)st.f_bavail * st.f_frsize > (64u << 20), "space", text,
+			"Free space in the state folder.");
 	}
 	rc = wbl_audit_verify(e->state, NULL, &a, &err);
 	snprintf(text, sizeof text, "%lld entries, the chain holds", (long long)a.entries);
 	check(list, !rc, "audit chain", rc ? err.text : text, err.hint);
 	for (run = e->runs; run; run = run->next)
 		held += run->held && !wbl_run_at_rest(run);
-	snprintf(text, sizeof text, held ? "%zu run(s) were interrupted" : "no run is interrupted", held);
+	snprintf(text, sizeof text, held ? "%zu run(s) were interrupted" : "no run is interrupted",
+		held);
 	check(list, !held, "runs", text, "whimbrel recover takes them up.");
 	wbl_control_answer(r, json_pack("{s:o}", "checks", list));
 }

@@ -79,7 +79,7 @@ static bool is_done(const struct wbl_control *c)
 	if (c->stopping)
 		return true;
 	return c->on_demand && wbl_control_idle(c) && !wbl_engine_busy(c->engine) &&
-		wbl_now_mono() - c->idle_since > IDLE_LIMIT;
+	       wbl_now_mono() - c->idle_since > IDLE_LIMIT;
 }
 
 /* A background step of a run at rest keeps the engine up; asked to end all the same, everything is stopped as after
@@ -105,7 +105,9 @@ static int32_t loop(struct wbl_control *c, struct wbl_error *err)
 
 static void note_stop(struct wbl_engine *e)
 {
-	wbl_engine_append(e, NULL, &(struct wbl_entry){ .kind = WBL_KIND_ENGINE_STOP, .name = "asked, or nothing to do" });
+	wbl_engine_append(e, NULL,
+		&(struct wbl_entry){
+			.kind = WBL_KIND_ENGINE_STOP, .name = "asked, or nothing to do" });
 	if (!e->broken.code)
 		wbl_journal_commit(e->state, &e->broken);
 }
@@ -134,7 +136,8 @@ static void raise_limits(void)
 	}
 }
 
-static int32_t serve(const struct wbl_service_options *o, const struct wbl_engine_options *eo, struct wbl_error *err)
+static int32_t serve(const struct wbl_service_options *o, const struct wbl_engine_options *eo,
+	struct wbl_error *err)
 {
 	struct wbl_engine *e = NULL;
 	struct wbl_control *c = NULL;
@@ -157,20 +160,26 @@ static int32_t serve(const struct wbl_service_options *o, const struct wbl_engin
 
 int wbl_service_main(const struct wbl_service_options *o)
 {
-	const char *handlers = secure_getenv("WHIMBREL_HANDLERS"), *host = secure_getenv("WHIMBREL_HOST");
+	const char *handlers = secure_getenv("WHIMBREL_HANDLERS"),
+		   *host = secure_getenv("WHIMBREL_HOST");
 	const char **dirs = split_dirs(handlers ? handlers : WBL_MODULEDIR);
-	struct wbl_engine_options eo = { .config_dir = o->config, .module_dirs = dirs,
-		.host_program = host ? host : WBL_HOSTDIR "/whimbrel-host", .trust_any_owner = handlers != NULL };
+	struct wbl_engine_options eo = { .config_dir = o->config,
+		.module_dirs = dirs,
+		.host_program = host ? host : WBL_HOSTDIR "/whimbrel-host",
+		.trust_any_owner = handlers != NULL };
 	struct wbl_error err = { 0 };
 	char real[PATH_MAX];
-	int32_t rc = sodium_init() < 0 ? wbl_fail(&err, WBL_E_INTERNAL, NULL, NULL, "libsodium cannot be started") : 0;
+	int32_t rc = sodium_init() < 0 ? wbl_fail(&err, WBL_E_INTERNAL, NULL, NULL,
+						 "libsodium cannot be started")
+				       : 0;
 
 	umask(077);
 	raise_limits();
 	if (!rc)
 		rc = wbl_mkdirs(o->state, 0700, &err);
 	if (!rc && !realpath(o->state, real))
-		rc = wbl_fail_errno(&err, WBL_E_USAGE, o->state, NULL, "the state folder cannot be found");
+		rc = wbl_fail_errno(
+			&err, WBL_E_USAGE, o->state, NULL, "the state folder cannot be found");
 	if (rc) {
 		say_ready(o->ready_fd, &err);
 	} else {
@@ -179,6 +188,7 @@ int wbl_service_main(const struct wbl_service_options *o)
 	}
 	free_dirs(dirs);
 	if (rc)
-		fprintf(stderr, "whimbrel serve: %s%s%s\n%s\n", err.where, err.where[0] ? ": " : "", err.text, err.hint);
+		fprintf(stderr, "whimbrel serve: %s%s%s\n%s\n", err.where, err.where[0] ? ": " : "",
+			err.text, err.hint);
 	return rc ? wbl_code_exit(rc) : 0;
 }

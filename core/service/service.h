@@ -5,10 +5,10 @@
 #include <stdbool.h>
 
 struct wbl_service_options {
-	const char *state;           /* folder, made when it is missing */
-	const char *config;          /* handlers.d, environments.d */
-	bool on_demand;              /* ends when nothing is left to do and nobody is connected */
-	int ready_fd;                /* -1, or gets "ok\n", or one line {"error": {...}} when it cannot start */
+	const char *state;  /* folder, made when it is missing */
+	const char *config; /* handlers.d, environments.d */
+	bool on_demand;     /* ends when nothing is left to do and nobody is connected */
+	int ready_fd; /* -1, or gets "ok\n", or one line {"error": {...}} when it cannot start */
 };
 
 /* Serves until told to stop. Returns the exit code of the process.

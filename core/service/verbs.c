@@ -20,7 +20,8 @@ static const char *arg(const struct wbl_control_request *r, const char *key)
 	return wbl_json_str(r->args, key);
 }
 
-static void refuse(struct wbl_control_request *r, int32_t code, const char *where, const char *hint, const char *text)
+static void refuse(struct wbl_control_request *r, int32_t code, const char *where, const char *hint,
+	const char *text)
 {
 	struct wbl_error err;
 
@@ -35,7 +36,8 @@ static struct wbl_run *run_of(struct wbl_control_request *r)
 
 	if (!run)
 		refuse(r, WBL_E_NOT_FOUND, arg(r, "run"), "whimbrel history lists the runs.",
-			arg(r, "run") ? "there is no such run in this state folder" : "a run must be named");
+			arg(r, "run") ? "there is no such run in this state folder"
+				      : "a run must be named");
 	return run;
 }
 
@@ -43,8 +45,11 @@ static void record(struct wbl_control_request *r, struct wbl_run *run, const cha
 {
 	WBL_AUTOFREE char *text = wbl_json_text(r->args);
 
-	wbl_engine_append(r->control->engine, run, &(struct wbl_entry){ .kind = WBL_KIND_RUN_REQUEST, .name = verb,
-		.actor = r->actor, .body = { text, strlen(text) } });
+	wbl_engine_append(r->control->engine, run,
+		&(struct wbl_entry){ .kind = WBL_KIND_RUN_REQUEST,
+			.name = verb,
+			.actor = r->actor,
+			.body = { text, strlen(text) } });
 }
 
 static void answer_summary(struct wbl_control_request *r, struct wbl_run *run)
@@ -54,10 +59,13 @@ static void answer_summary(struct wbl_control_request *r, struct wbl_run *run)
 
 static void refuse_state(struct wbl_control_request *r, const struct wbl_run *run, const char *what)
 {
-	WBL_AUTOFREE char *text = wbl_strf("%s: the run is %s%s", what, wbl_run_state_name(run->state),
-		run->held && !wbl_run_at_rest(run) ? ", and no engine carries it on" : "");
-	WBL_AUTOFREE char *hint = run->held && !wbl_run_at_rest(run) ? wbl_strf("whimbrel recover %s takes it up.", run->id) :
-		wbl_strf("whimbrel status %s shows what it waits for.", run->id);
+	WBL_AUTOFREE char *text =
+		wbl_strf("%s: the run is %s%s", what, wbl_run_state_name(run->state),
+			run->held && !wbl_run_at_rest(run) ? ", and no engine carries it on" : "");
+	WBL_AUTOFREE char *hint =
+		run->held && !wbl_run_at_rest(run)
+			? wbl_strf("whimbrel recover %s takes it up.", run->id)
+			: wbl_strf("whimbrel status %s shows what it waits for.", run->id);
 
 	refuse(r, WBL_E_STATE, run->id, hint, text);
 }
@@ -70,15 +78,18 @@ static void verb_hello(struct wbl_control_request *r)
 	char at[32];
 
 	wbl_time_text(e->started, at);
-	wbl_control_answer(r, json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s}", "version", PACKAGE_VERSION, "build",
-		wbl_wire_build(), "pid", (int)getpid(), "uuid", wbl_state_uuid(e->state), "dir", wbl_state_dir(e->state),
-		"started", at, "mode", r->control->on_demand ? "on-demand" : "serve"));
+	wbl_control_answer(
+		r, json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s}", "version", PACKAGE_VERSION,
+			   "build", wbl_wire_build(), "pid", (int)getpid(), "uuid",
+			   wbl_state_uuid(e->state), "dir", wbl_state_dir(e->state), "started", at,
+			   "mode", r->control->on_demand ? "on-demand" : "serve"));
 }
 
 static void verb_stop(struct wbl_control_request *r)
 {
 	if (wbl_engine_busy(r->control->engine)) {
-		refuse(r, WBL_E_STATE, NULL, "Wait for the runs to end, or pause or cancel them: whimbrel status.",
+		refuse(r, WBL_E_STATE, NULL,
+			"Wait for the runs to end, or pause or cancel them: whimbrel status.",
 			"a run is under way");
 		return;
 	}
@@ -88,7 +99,8 @@ static void verb_stop(struct wbl_control_request *r)
 
 /* --- plans --- */
 
-static void on_answer(void *ctx, int32_t rc, json_t *result, json_t *errors, const struct wbl_error *err)
+static void on_answer(
+	void *ctx, int32_t rc, json_t *result, json_t *errors, const struct wbl_error *err)
 {
 	struct wbl_control_request *r = ctx;
 
@@ -99,7 +111,8 @@ static void on_answer(void *ctx, int32_t rc, json_t *result, json_t *errors, con
 }
 
 /* {"run": id} at once, or the run's events until it is at rest. */
-static void on_run_made(void *ctx, int32_t rc, json_t *result, json_t *errors, const struct wbl_error *err)
+static void on_run_made(
+	void *ctx, int32_t rc, json_t *result, json_t *errors, const struct wbl_error *err)
 {
 	struct wbl_control_request *r = ctx;
 	struct wbl_run *run;
@@ -155,8 +168,9 @@ static void verb_show(struct wbl_control_request *r)
 	json_decref(plan);
 	used = wbl_plan_used_by(s, id);
 	wbl_sha256_hex(text, strlen(text), digest);
-	wbl_control_answer(r, json_pack("{s:s, s:s, s:s, s:o}", "plan", id, "digest", digest, "document", text, "used_by",
-		used ? json_string(used) : json_null()));
+	wbl_control_answer(
+		r, json_pack("{s:s, s:s, s:s, s:o}", "plan", id, "digest", digest, "document", text,
+			   "used_by", used ? json_string(used) : json_null()));
 }
 
 /* --- runs --- */
@@ -187,9 +201,11 @@ static void verb_status(struct wbl_control_request *r)
 			if (!wbl_run_is_over(run))
 				json_array_insert_new(runs, 0, wbl_run_summary(run, false));
 	}
-	wbl_control_answer(r, json_pack("{s:o, s:{s:s, s:i, s:s, s:s, s:I}}", "runs", runs, "engine", "version", PACKAGE_VERSION,
-		"pid", (int)getpid(), "dir", wbl_state_dir(e->state), "mode", r->control->on_demand ? "on-demand" : "serve",
-		"hosts", (json_int_t)e->nhosts));
+	wbl_control_answer(r,
+		json_pack("{s:o, s:{s:s, s:i, s:s, s:s, s:I}}", "runs", runs, "engine", "version",
+			PACKAGE_VERSION, "pid", (int)getpid(), "dir", wbl_state_dir(e->state),
+			"mode", r->control->on_demand ? "on-demand" : "serve", "hosts",
+			(json_int_t)e->nhosts));
 }
 
 static void verb_pause(struct wbl_control_request *r)
@@ -212,7 +228,8 @@ static void verb_resume(struct wbl_control_request *r)
 
 	if (!run)
 		return;
-	if (run->state != WBL_RUN_PAUSED && !(run->state == WBL_RUN_EXECUTING && run->pause_asked && !run->held)) {
+	if (run->state != WBL_RUN_PAUSED &&
+		!(run->state == WBL_RUN_EXECUTING && run->pause_asked && !run->held)) {
 		refuse_state(r, run, "it cannot be resumed");
 		return;
 	}
@@ -229,15 +246,17 @@ static void verb_cancel(struct wbl_control_request *r)
 
 	if (!run)
 		return;
-	if ((run->held && !wbl_run_at_rest(run)) || wbl_run_is_over(run) || run->state == WBL_RUN_ROLLING_BACK ||
-		run->state == WBL_RUN_ROLLBACK_FAILED || run->state == WBL_RUN_REVERSIBLE) {
+	if ((run->held && !wbl_run_at_rest(run)) || wbl_run_is_over(run) ||
+		run->state == WBL_RUN_ROLLING_BACK || run->state == WBL_RUN_ROLLBACK_FAILED ||
+		run->state == WBL_RUN_REVERSIBLE) {
 		refuse_state(r, run, "it cannot be cancelled");
 		return;
 	}
 	wbl_run_take_up(run);
 	record(r, run, "cancel");
 	if (run->state == WBL_RUN_FAILED)
-		wbl_run_set_state(run, WBL_RUN_ROLLING_BACK, WBL_E_CANCELLED, "cancelled on request");
+		wbl_run_set_state(
+			run, WBL_RUN_ROLLING_BACK, WBL_E_CANCELLED, "cancelled on request");
 	answer_summary(r, run);
 }
 
@@ -275,7 +294,8 @@ static const char *cannot_roll_back(struct wbl_run *run)
 		return "a rehearsal has nothing to be taken back";
 	if (run->held && !wbl_run_at_rest(run))
 		return "it cannot be rolled back yet";
-	if (run->state == WBL_RUN_ROLLED_BACK || run->state == WBL_RUN_CANCELLED || run->state == WBL_RUN_ROLLING_BACK)
+	if (run->state == WBL_RUN_ROLLED_BACK || run->state == WBL_RUN_CANCELLED ||
+		run->state == WBL_RUN_ROLLING_BACK)
 		return "it cannot be rolled back";
 	if (run->state != WBL_RUN_COMPLETED && run->state != WBL_RUN_REVERSIBLE)
 		return NULL;
@@ -300,7 +320,8 @@ static void verb_rollback(struct wbl_control_request *r)
 		return;
 	}
 	if (to && !(s = wbl_run_step(run, to))) {
-		refuse(r, WBL_E_NOT_FOUND, to, "whimbrel status RUN lists its steps.", "the run has no such step");
+		refuse(r, WBL_E_NOT_FOUND, to, "whimbrel status RUN lists its steps.",
+			"the run has no such step");
 		return;
 	}
 	if (!wbl_run_take_claims(run, &holder)) {
@@ -309,8 +330,8 @@ static void verb_rollback(struct wbl_control_request *r)
 	}
 	wbl_run_take_up(run);
 	record(r, run, "rollback");
-	if (run->state == WBL_RUN_COMPLETED || run->state == WBL_RUN_REVERSIBLE || run->state == WBL_RUN_FAILED ||
-		run->state == WBL_RUN_ROLLBACK_FAILED) {
+	if (run->state == WBL_RUN_COMPLETED || run->state == WBL_RUN_REVERSIBLE ||
+		run->state == WBL_RUN_FAILED || run->state == WBL_RUN_ROLLBACK_FAILED) {
 		wbl_run_set_state(run, WBL_RUN_ROLLING_BACK, 0, "rolled back on request");
 		wbl_run_raise_epoch(run, "rollback");
 	}
@@ -328,7 +349,8 @@ static const char *strategy_of(struct wbl_control_request *r)
 	for (i = 0; known[i]; i++)
 		if (!strcmp(s, known[i]))
 			return known[i];
-	refuse(r, WBL_E_USAGE, s, "Use auto, resume, rollback or ask.", "there is no such recovery strategy");
+	refuse(r, WBL_E_USAGE, s, "Use auto, resume, rollback or ask.",
+		"there is no such recovery strategy");
 	return NULL;
 }
 
@@ -339,8 +361,8 @@ static json_t *decision_json(const struct wbl_run *run, const char *text)
 	const char *reason = text[word] ? text + word + 1 + strspn(text + word + 1, " ") : "";
 	bool back = !strncmp(text, "roll back", word);
 
-	return json_pack("{s:s, s:s%, s:s}", "run", run->id, "decision", back ? "rollback" : text, back ? (size_t)8 : word,
-		"reason", reason);
+	return json_pack("{s:s, s:s%, s:s}", "run", run->id, "decision", back ? "rollback" : text,
+		back ? (size_t)8 : word, "reason", reason);
 }
 
 static void verb_recover(struct wbl_control_request *r)
@@ -371,8 +393,10 @@ static void verb_recover(struct wbl_control_request *r)
 		json_array_append_new(runs, decision_json(run, decision));
 		free(decision);
 	}
-	run = one ? one : json_array_size(runs) == 1 ?
-		wbl_run_find(r->control->engine, wbl_json_str(json_array_get(runs, 0), "run")) : NULL;
+	run = one                          ? one
+	      : json_array_size(runs) == 1 ? wbl_run_find(r->control->engine,
+						     wbl_json_str(json_array_get(runs, 0), "run"))
+					   : NULL;
 	if (run && !run->held)
 		watch_or_answer(r, run, json_pack("{s:o}", "runs", runs));
 	else
@@ -387,13 +411,17 @@ static void verb_confirm(struct wbl_control_request *r)
 
 	if (!run)
 		return;
-	if (!s || !(s->flags & WBL_STEP_MANUAL) || (s->state != WBL_STEP_WAITING && s->state != WBL_STEP_UNDOING)) {
-		refuse(r, WBL_E_STATE, arg(r, "step"), "whimbrel status RUN shows what the run waits for.",
+	if (!s || !(s->flags & WBL_STEP_MANUAL) ||
+		(s->state != WBL_STEP_WAITING && s->state != WBL_STEP_UNDOING)) {
+		refuse(r, WBL_E_STATE, arg(r, "step"),
+			"whimbrel status RUN shows what the run waits for.",
 			"the run does not wait for this step to be confirmed");
 		return;
 	}
 	wbl_run_take_up(run);
-	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_CONFIRM, .actor = r->actor, .body = { text, strlen(text) } });
+	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_CONFIRM,
+				   .actor = r->actor,
+				   .body = { text, strlen(text) } });
 	answer_summary(r, run);
 }
 
@@ -413,12 +441,17 @@ static void verb_answer(struct wbl_control_request *r)
 	for (i = 0; id && text && i < run->nquestions; i++)
 		if (!strcmp(run->questions[i].id, id) && !run->questions[i].answer) {
 			wbl_run_take_up(run);
-			wbl_engine_append(r->control->engine, run, &(struct wbl_entry){ .kind = WBL_KIND_ANSWER, .name = id,
-				.step = run->questions[i].step, .actor = r->actor, .body = { text, strlen(text) } });
+			wbl_engine_append(r->control->engine, run,
+				&(struct wbl_entry){ .kind = WBL_KIND_ANSWER,
+					.name = id,
+					.step = run->questions[i].step,
+					.actor = r->actor,
+					.body = { text, strlen(text) } });
 			answer_summary(r, run);
 			return;
 		}
-	refuse(r, WBL_E_STATE, id, "whimbrel status RUN shows what the run asks.", "the run does not ask this");
+	refuse(r, WBL_E_STATE, id, "whimbrel status RUN shows what the run asks.",
+		"the run does not ask this");
 }
 
 static void verb_throttle(struct wbl_control_request *r)
@@ -482,8 +515,10 @@ static int32_t list_run(void *ctx, const struct wbl_entry *e)
 static void verb_history(struct wbl_control_request *r)
 {
 	struct listing l = { r->control->engine, json_array() };
-	struct wbl_query q = { .kind = WBL_KIND_RUN_CREATED, .newest_first = true,
-		.limit = wbl_json_int(r->args, "limit", 50), .after = wbl_json_int(r->args, "before", 0) };
+	struct wbl_query q = { .kind = WBL_KIND_RUN_CREATED,
+		.newest_first = true,
+		.limit = wbl_json_int(r->args, "limit", 50),
+		.after = wbl_json_int(r->args, "before", 0) };
 
 	wbl_journal_each(l.e->state, &q, list_run, &l, NULL);
 	wbl_control_answer(r, json_pack("{s:o}", "runs", l.list));
@@ -499,7 +534,8 @@ static void verb_audit(struct wbl_control_request *r)
 {
 	struct wbl_state *s = r->control->engine->state;
 	const char *op = arg(r, "op") ? arg(r, "op") : "verify";
-	struct wbl_query q = { .after = wbl_json_int(r->args, "after", 0), .limit = wbl_json_int(r->args, "limit", 100),
+	struct wbl_query q = { .after = wbl_json_int(r->args, "after", 0),
+		.limit = wbl_json_int(r->args, "limit", 100),
 		.run = arg(r, "run") };
 	struct wbl_audit_report a = { 0 };
 	char head[WBL_SHA256_HEX];
@@ -508,19 +544,23 @@ static void verb_audit(struct wbl_control_request *r)
 
 	wbl_journal_head(s, head);
 	if (!strcmp(op, "head")) {
-		wbl_control_answer(r, json_pack("{s:s, s:I}", "head", head, "seq", (json_int_t)wbl_journal_last(s)));
+		wbl_control_answer(r, json_pack("{s:s, s:I}", "head", head, "seq",
+					      (json_int_t)wbl_journal_last(s)));
 	} else if (!strcmp(op, "list")) {
 		list = json_array();
 		wbl_journal_each(s, &q, list_entry, list, NULL);
 		wbl_control_answer(r, json_pack("{s:o}", "entries", list));
 	} else if (strcmp(op, "verify")) {
-		refuse(r, WBL_E_USAGE, op, "Use verify, head or list.", "there is no such audit operation");
+		refuse(r, WBL_E_USAGE, op, "Use verify, head or list.",
+			"there is no such audit operation");
 	} else if (wbl_audit_verify(s, arg(r, "anchor"), &a, &err)) {
 		wbl_control_refuse(r, &err, NULL);
 	} else {
-		wbl_control_answer(r, json_pack("{s:I, s:s, s:b, s:I, s:I, s:I, s:b}", "entries", (json_int_t)a.entries, "head", head,
-			"anchored", a.anchored, "anchor_seq", (json_int_t)a.anchor_seq, "unanchored", (json_int_t)a.unanchored, "purged",
-			(json_int_t)a.purged, "ok", 1));
+		wbl_control_answer(r,
+			json_pack("{s:I, s:s, s:b, s:I, s:I, s:I, s:b}", "entries",
+				(json_int_t)a.entries, "head", head, "anchored", a.anchored,
+				"anchor_seq", (json_int_t)a.anchor_seq, "unanchored",
+				(json_int_t)a.unanchored, "purged", (json_int_t)a.purged, "ok", 1));
 	}
 }
 
@@ -561,5 +601,6 @@ void wbl_verb_run(struct wbl_control_request *r)
 			verbs[i].fn(r);
 			return;
 		}
-	refuse(r, WBL_E_USAGE, r->verb, "docs/control.md lists the requests.", "there is no such request");
+	refuse(r, WBL_E_USAGE, r->verb, "docs/control.md lists the requests.",
+		"there is no such request");
 }

@@ -29,11 +29,13 @@ static void settle(struct again *a)
 	for (i = 0; i < run->ninstances; i++)
 		wbl_instance_rest(run->engine, run->instances[i]);
 	if (a->kind == WBL_CALL_REPAIR)
-		j = json_pack("{s:s, s:I, s:I, s:O}", "run", run->id, "repaired", (json_int_t)(a->asked - a->bad), "remaining",
-			(json_int_t)a->bad, "findings", a->findings);
+		j = json_pack("{s:s, s:I, s:I, s:O}", "run", run->id, "repaired",
+			(json_int_t)(a->asked - a->bad), "remaining", (json_int_t)a->bad,
+			"findings", a->findings);
 	else
-		j = json_pack("{s:s, s:b, s:I, s:I, s:O}", "run", run->id, "ok", a->bad == 0, "steps", (json_int_t)a->asked,
-			"differences", (json_int_t)a->differences, "findings", a->findings);
+		j = json_pack("{s:s, s:b, s:I, s:I, s:O}", "run", run->id, "ok", a->bad == 0,
+			"steps", (json_int_t)a->asked, "differences", (json_int_t)a->differences,
+			"findings", a->findings);
 	wbl_control_answer(a->request, j);
 	json_decref(a->findings);
 	free(a);
@@ -61,7 +63,9 @@ static void record(struct again *a, struct wbl_run_step *s, const struct wbl_out
 	text = wbl_json_text(body);
 	json_decref(body);
 	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_RESULT,
-		.name = a->kind == WBL_CALL_REPAIR ? "repair" : "verify.lasting", .status = o->status, .body = { text, strlen(text) } });
+				   .name = a->kind == WBL_CALL_REPAIR ? "repair" : "verify.lasting",
+				   .status = o->status,
+				   .body = { text, strlen(text) } });
 }
 
 static void on_verified(struct wbl_call_request *call, const struct wbl_outcome_of_call *o)
@@ -100,7 +104,9 @@ static bool is_asked(const struct wbl_run_step *s, enum wbl_call_kind kind)
 {
 	if (s->state != WBL_STEP_VERIFIED && s->state != WBL_STEP_FAILED)
 		return false;
-	return kind == WBL_CALL_REPAIR ? s->differences > 0 : (s->flags & WBL_STEP_LASTING) && s->state == WBL_STEP_VERIFIED;
+	return kind == WBL_CALL_REPAIR
+		       ? s->differences > 0
+		       : (s->flags & WBL_STEP_LASTING) && s->state == WBL_STEP_VERIFIED;
 }
 
 static void begin(struct wbl_engine *e, void *ctx)
@@ -120,8 +126,10 @@ void wbl_verb_verify(struct wbl_control_request *r, struct wbl_run *run, enum wb
 	if (!run)
 		return;
 	if (run->verifying || !wbl_run_at_rest(run) || run->rehearse) {
-		wbl_fail(&err, WBL_E_STATE, run->id, "Wait until the run is at rest.", run->rehearse ? "a rehearsal changed nothing" :
-			run->verifying ? "this is being done already" : "the run is under way");
+		wbl_fail(&err, WBL_E_STATE, run->id, "Wait until the run is at rest.",
+			run->rehearse    ? "a rehearsal changed nothing"
+			: run->verifying ? "this is being done already"
+					 : "the run is under way");
 		wbl_control_refuse(r, &err, NULL);
 		return;
 	}

@@ -11,8 +11,8 @@ int32_t wbl_artefact_create(struct wbl_state *s, const char *run, const char *st
 	const char *name, char **ret_file, int *ret_fd, struct wbl_error *err);
 /* Syncs the file and its folder, takes size and digest (of the file in the folder, not of what the descriptor
  * claims to be: another file is refused). *ret_body: the body for the ARTEFACT_SEAL entry. */
-int32_t wbl_artefact_seal(struct wbl_state *s, const char *run, const char *file, int fd, json_t **ret_body,
-	struct wbl_error *err);
+int32_t wbl_artefact_seal(struct wbl_state *s, const char *run, const char *file, int fd,
+	json_t **ret_body, struct wbl_error *err);
 /* Checks size and digest against the seal's body, then opens for reading. WBL_E_CORRUPT names file and digests. */
 int32_t wbl_artefact_open(struct wbl_state *s, const char *run, const json_t *sealed, int *ret_fd,
 	struct wbl_error *err);

@@ -46,8 +46,8 @@ void wbl_fault(struct wbl_call *call, const char *name)
 		fault->point(call, name);
 }
 
-static void report(struct wbl_call *call, int32_t severity, int32_t code, const char *where,
-	const char *hint, const char *fmt, va_list ap)
+__attribute__((format(printf, 6, 0))) static void report(struct wbl_call *call, int32_t severity,
+	int32_t code, const char *where, const char *hint, const char *fmt, va_list ap)
 {
 	const struct wbl_diag_service *diag = wbl_service(call, "wbl.diag/1");
 	char text[2048];

@@ -47,7 +47,7 @@ static int int_of(const char *s, size_t len, int64_t *ret)
 	b[len] = 0;
 	errno = 0;
 	*ret = strtoll(b, &end, 10);
-	return *end || errno || end == b ? -1 : 0;
+	return (size_t)(end - b) != len || errno ? -1 : 0;
 }
 
 static int to_int(struct wbl_rows *r, const struct wbl_cell *c, const char **why)
@@ -95,13 +95,15 @@ static int to_real(struct wbl_rows *r, const struct wbl_cell *c, int narrow, con
 	} else if (c->tag == WBL_CELL_REAL || c->tag == WBL_CELL_REAL32) {
 		d = wbl_cell_get_real(c);
 	} else {
-		if (!is_text(c) || !c->len || c->len >= sizeof b ||
-			strspn((const char *)c->data, "+-.0123456789eE") < c->len)
+		if (!is_text(c) || !c->len || c->len >= sizeof b)
 			return no(why, "not a number");
 		memcpy(b, c->data, c->len);
 		b[c->len] = 0;
+		if (strspn(b, "+-.0123456789eE") < c->len)
+			return no(why, "not a number");
+		errno = 0;
 		d = strtod(b, &end);
-		if (*end || end == b || isinf(d))
+		if (*end || errno || isinf(d))
 			return no(why, "not a number that binary64 can hold");
 	}
 	if (!narrow)

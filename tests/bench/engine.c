@@ -36,8 +36,10 @@ static void fatal(const char *what)
 
 static void start_engine(const char *build, const char *name)
 {
-	WBL_AUTOFREE char *cmd = wbl_strf("%s/whimbrel", build), *state = wbl_strf("%s/%s", root, name);
-	WBL_AUTOFREE char *mods = wbl_strf("%s/plugins/mods/.libs", build), *host = wbl_strf("%s/whimbrel-host", build);
+	WBL_AUTOFREE char *cmd = wbl_strf("%s/whimbrel", build),
+			  *state = wbl_strf("%s/%s", root, name);
+	WBL_AUTOFREE char *mods = wbl_strf("%s/plugins/mods/.libs", build),
+			  *host = wbl_strf("%s/whimbrel-host", build);
 	WBL_AUTOFREE char *config = wbl_strf("%s/config", root);
 	char *argv[] = { cmd, "serve", "--state", state, "--config", config, NULL };
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
@@ -68,7 +70,8 @@ static void stop_engine(void)
 
 static void request(const char *verb, json_t *args)
 {
-	json_t *j = json_pack("{s:I, s:s, s:o}", "id", (json_int_t)++ids, "verb", verb, "args", args);
+	json_t *j =
+		json_pack("{s:I, s:s, s:o}", "id", (json_int_t)++ids, "verb", verb, "args", args);
 	WBL_AUTOFREE char *text = wbl_json_text(j);
 
 	if (wbl_write_all(sock, text, strlen(text)) || wbl_write_all(sock, "\n", 1))
@@ -109,11 +112,17 @@ static json_t *spec_args(int n)
 
 	wbl_buf_addf(&b, "name = \"n%d\"; migrations: (", n);
 	for (i = 0; i < 3; i++)
-		wbl_buf_addf(&b, "%s{ name = \"m%d\"; handler = \"put_file\"; validation = \"basic\"; %s"
-			"options = { path = \"%s/out/%d.%d\"; content = \"some words\\n\"; }; }", i ? ", " : "", i,
-			i == 1 ? "after = [\"m0\"]; " : i == 2 ? "after = [\"m1\"]; " : "", root, n, i);
+		wbl_buf_addf(&b,
+			"%s{ name = \"m%d\"; handler = \"put_file\"; validation = \"basic\"; %s"
+			"options = { path = \"%s/out/%d.%d\"; content = \"some words\\n\"; }; }",
+			i ? ", " : "", i,
+			i == 1   ? "after = [\"m0\"]; "
+			: i == 2 ? "after = [\"m1\"]; "
+				 : "",
+			root, n, i);
 	wbl_buf_adds(&b, ");");
-	args = json_pack("{s:{s:s, s:s, s:s}}", "spec", "name", "bench.conf", "dir", root, "text", b.data);
+	args = json_pack(
+		"{s:{s:s, s:s, s:s}}", "spec", "name", "bench.conf", "dir", root, "text", b.data);
 	wbl_buf_clear(&b);
 	return args;
 }
@@ -126,7 +135,8 @@ static double cpu_of(const char *pid)
 
 	if (!f)
 		return 0;
-	if (fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu", &t[0], &t[1], &t[2], &t[3]) != 4)
+	if (fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu",
+		    &t[0], &t[1], &t[2], &t[3]) != 4)
 		t[0] = 0;
 	fclose(f);
 	return (double)(t[0] + t[1] + t[2] + t[3]) / (double)sysconf(_SC_CLK_TCK);
@@ -166,7 +176,8 @@ static long memory(int *ret_hosts)
 	while (d && (de = readdir(d))) {
 		long pid = strtol(de->d_name, NULL, 10);
 
-		if (pid <= 0 || (pid != engine && field_of(de->d_name, "status", "PPid:") != engine))
+		if (pid <= 0 ||
+			(pid != engine && field_of(de->d_name, "status", "PPid:") != engine))
 			continue;
 		sum += field_of(de->d_name, "smaps_rollup", "Pss:");
 		*ret_hosts += pid != engine;
@@ -217,11 +228,14 @@ static void one_by_one(const char *build)
 
 		request("plan", spec_args(i));
 		a = answer();
-		args = json_pack("{s:O, s:b}", "plan", json_object_get(json_object_get(a, "result"), "plan"), "watch", 1);
+		args = json_pack("{s:O, s:b}", "plan",
+			json_object_get(json_object_get(a, "result"), "plan"), "watch", 1);
 		json_decref(a);
 		request("apply", args);
 		a = answer();
-		if (strcmp(wbl_json_str(json_object_get(json_object_get(a, "result"), "run"), "state"), "completed"))
+		if (strcmp(wbl_json_str(
+				   json_object_get(json_object_get(a, "result"), "run"), "state"),
+			    "completed"))
 			puts("a run did not complete");
 		json_decref(a);
 		wall[i] = (double)(wbl_now_mono() - began) / 1e6;
@@ -229,7 +243,8 @@ static void one_by_one(const char *build)
 	}
 	sleep(1);
 	cpu = (engine_cpu() - cpu) * 1000 / ROUNDS;
-	printf("three steps, plan to verified: %.1f ms wall (median of %d), %.1f ms CPU of engine and hosts (goal: under 25)\n",
+	printf("three steps, plan to verified: %.1f ms wall (median of %d), %.1f ms CPU of engine "
+	       "and hosts (goal: under 25)\n",
 		median(wall, ROUNDS), ROUNDS, cpu);
 	printf("  the three durable writes alone: %.2f ms\n", median(plain, ROUNDS));
 	stop_engine();
@@ -237,7 +252,7 @@ static void one_by_one(const char *build)
 
 static void many_at_once(const char *build, int runs)
 {
-	char (*plans)[32] = wbl_alloc((size_t)runs * sizeof *plans);
+	char(*plans)[32] = wbl_alloc((size_t)runs * sizeof *plans);
 	int64_t began;
 	long peak = 0;
 	int i, hosts, most = 0, done = 0;
@@ -248,7 +263,8 @@ static void many_at_once(const char *build, int runs)
 	for (i = 0; i < runs; i++) {
 		request("plan", spec_args(100000 + i));
 		a = answer();
-		snprintf(plans[i], sizeof *plans, "%s", wbl_json_str(json_object_get(a, "result"), "plan"));
+		snprintf(plans[i], sizeof *plans, "%s",
+			wbl_json_str(json_object_get(a, "result"), "plan"));
 		json_decref(a);
 	}
 	cpu = engine_cpu();
@@ -266,13 +282,17 @@ static void many_at_once(const char *build, int runs)
 		}
 		poll(&p, 1, 1000);
 		a = answer();
-		if (strcmp(wbl_json_str(json_object_get(json_object_get(a, "result"), "run"), "state"), "completed"))
+		if (strcmp(wbl_json_str(
+				   json_object_get(json_object_get(a, "result"), "run"), "state"),
+			    "completed"))
 			puts("a run did not complete");
 		json_decref(a);
 		done++;
 	}
-	printf("%d runs at once: %.1f s wall, %.1f ms CPU each, up to %d hosts, %.0f MB in all (limit: 512)\n", runs,
-		(double)(wbl_now_mono() - began) / 1e9, (engine_cpu() - cpu) * 1000 / runs, most, (double)peak / 1024);
+	printf("%d runs at once: %.1f s wall, %.1f ms CPU each, up to %d hosts, %.0f MB in all "
+	       "(limit: 512)\n",
+		runs, (double)(wbl_now_mono() - began) / 1e9, (engine_cpu() - cpu) * 1000 / runs,
+		most, (double)peak / 1024);
 	stop_engine();
 	free(plans);
 }
@@ -282,7 +302,8 @@ int main(int argc, char **argv)
 	WBL_AUTOFREE char *out = NULL, *cleaning = NULL;
 	struct wbl_error err;
 
-	snprintf(root, sizeof root, "%s/wbl-bench-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	snprintf(root, sizeof root, "%s/wbl-bench-XXXXXX",
+		getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	if (!mkdtemp(root))
 		fatal(root);
 	out = wbl_strf("%s/out", root);

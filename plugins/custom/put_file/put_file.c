@@ -16,6 +16,7 @@ static int32_t pf_plan(void *self, struct wbl_call *call, const struct wbl_work 
 		.title = "Replace the file",
 		.kind = WBL_KIND_MIGRATION,
 		.inverse = WBL_INVERSE_ROLLBACK,
+		.flags = WBL_STEP_LASTING, /* `whimbrel verify`, long after, looks again */
 		.claims = (const struct wbl_claim *const[]){ &file, NULL },
 	};
 	int32_t rc = wbl_observe_file(call, path.s); /* digest of the content, rule equal */

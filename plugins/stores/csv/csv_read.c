@@ -199,7 +199,7 @@ int32_t csv_reader_next(struct csv_reader *r)
 	int32_t rc;
 
 	for (;;) {
-		f.p = r->buf + r->from;
+		f.p = r->buf ? r->buf + r->from : NULL;
 		f.n = r->to - r->from;
 		if (!f.n && r->eof)
 			return WBL_END;

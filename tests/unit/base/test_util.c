@@ -81,7 +81,8 @@ static void test_error_table(void **state)
 {
 	struct wbl_error err;
 
-	assert_int_equal(wbl_fail(&err, WBL_E_OLD_PLAN, "p-1", "Plan again.", "used by %s", "r-1"), WBL_E_OLD_PLAN);
+	assert_int_equal(wbl_fail(&err, WBL_E_OLD_PLAN, "p-1", "Plan again.", "used by %s", "r-1"),
+		WBL_E_OLD_PLAN);
 	assert_string_equal(err.text, "used by r-1");
 	assert_int_equal(wbl_code_exit(WBL_E_OLD_PLAN), 4);
 	assert_string_equal(wbl_code_name(WBL_E_CORRUPT), "data_corruption");

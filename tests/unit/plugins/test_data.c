@@ -364,6 +364,13 @@ static void test_tampered(void **state)
 				d->kind == WBL_DIFF_MISSING ? "{\"id\":\"64\"}" : "{\"id\":\"7\"}");
 		}
 	}
+	/* Damaged, it is rolled back; with a row of somebody else in it, a person decides. */
+	sql("new.db", "INSERT INTO person VALUES(8,'and more',NULL,NULL)");
+	fails_with(
+		bench_rollback(b, "data", p), WBL_E_FAILED, "holds 11 rows and this run wrote 10");
+	sql("new.db", "DELETE FROM person WHERE id<9");
+	good(bench_rollback(b, "data", p));
+	assert_int_equal(access(file("new.db"), F_OK), -1);
 }
 
 /* Of each class of damage one; none may pass. */

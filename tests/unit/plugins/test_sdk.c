@@ -178,6 +178,8 @@ static void test_casts(void **state)
 	assert_string_equal(cast("0.1", "real"), "F 0.1");
 	assert_string_equal(cast("1e999", "real"), "!not a number that binary64 can hold");
 	assert_string_equal(cast("nan", "real"), "!not a number");
+	assert_string_equal(cast("1e-400", "real"), "!not a number that binary64 can hold");
+	assert_string_equal(cast("+", "real"), "!not a number that binary64 can hold");
 	assert_string_equal(cast("0.1", "real32"), "f 0.1");
 	assert_string_equal(cast("YES", "bool"), "I 1");
 	assert_string_equal(cast("maybe", "bool"), "!neither true nor false");

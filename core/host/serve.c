@@ -1,9 +1,9 @@
-/* host/service.c - services by id.
+/* host/serve.c - services by id.
  * A new service: its table in a serve_*.c, its functions in services.def, one line here.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
-#include "core/host/service.h"
+#include "core/host/serve.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
-/* host/service.h - the services which a module finds by id; one table each, in serve_*.c.
+/* host/serve.h - the services which a module finds by id; one table each, in serve_*.c.
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef WBL_CORE_HOST_SERVICE_H
-#define WBL_CORE_HOST_SERVICE_H
+#ifndef WBL_CORE_HOST_SERVE_H
+#define WBL_CORE_HOST_SERVE_H
 #include "core/base/json.h"
 #include "whimbrel/services.h"
 
