@@ -48,8 +48,9 @@ begin()
 	engine=$(flow_engine)
 	kill -TERM "$engine"
 	flow_gone "$engine"
-	run wait "$command"
-	[ "$status" -eq 8 ]
+	ended=0
+	wait "$command" || ended=$?
+	[ "$ended" -eq 8 ]
 	tr "\n" " " <out | grep -q "whimbrel *recover"
 	[ "$(flow_state)" = executing ]
 	whimbrel -o json status last | jq -e '.runs[0].live == false'
@@ -74,8 +75,9 @@ begin()
 	spec
 	begin
 	kill -INT "$command"
-	run wait "$command"
-	[ "$status" -eq 12 ]
+	ended=0
+	wait "$command" || ended=$?
+	[ "$ended" -eq 12 ]
 	[ "$(flow_state)" = cancelled ]
 	as_before
 }
