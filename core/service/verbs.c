@@ -85,9 +85,20 @@ static void verb_hello(struct wbl_control_request *r)
 			   "mode", r->control->on_demand ? "on-demand" : "serve"));
 }
 
+/* A host that waits for its next call is no work; it ends with the engine. */
+static bool runs_are_under_way(const struct wbl_engine *e)
+{
+	const struct wbl_run *run;
+
+	for (run = e->runs; run; run = run->next)
+		if (!run->held && !wbl_run_at_rest(run))
+			return true;
+	return false;
+}
+
 static void verb_stop(struct wbl_control_request *r)
 {
-	if (wbl_engine_busy(r->control->engine)) {
+	if (runs_are_under_way(r->control->engine)) {
 		refuse(r, WBL_E_STATE, NULL,
 			"Wait for the runs to end, or pause or cancel them: whimbrel status.",
 			"a run is under way");
