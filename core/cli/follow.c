@@ -29,6 +29,9 @@ struct follow {
 	bool cancel_wanted, live, lines;
 	int64_t since; /* real ns; entries before it are not told */
 	struct wbl_narrator narrator;
+	struct wbl_buf
+		lines_due;  /* of a terminal: drawn once for all messages that came together */
+	bool stale;         /* the frame does not show the newest yet */
 	json_t *summary;    /* the newest */
 	int64_t summary_at; /* monotonic ns */
 	int drawn[MAX_ROWS + 1],
@@ -78,16 +81,17 @@ static void remember(struct follow *f, const struct wbl_paper *p)
 	wbl_buf_clear(&line);
 }
 
-/* `lines` stay, the frame below them is drawn anew. */
-static void draw(struct follow *f, const struct wbl_buf *lines)
+/* Lines that are due stay, the frame below them is drawn anew. */
+static void draw(struct follow *f)
 {
 	struct wbl_paper p = wbl_cli_paper(stderr);
 	struct wbl_buf out = { 0 };
 	int rows;
 
 	erase(f, &out);
-	if (lines && lines->len)
-		wbl_buf_add(&out, lines->data, lines->len);
+	wbl_buf_add(&out, f->lines_due.data, f->lines_due.len);
+	wbl_buf_clear(&f->lines_due);
+	f->stale = false;
 	if (f->summary) {
 		window(&p.width, &rows);
 		wbl_live_frame(&p, f->summary, rows - 1 < MAX_ROWS ? rows - 1 : MAX_ROWS,
@@ -101,10 +105,20 @@ static void draw(struct follow *f, const struct wbl_buf *lines)
 	wbl_paper_clear(&p);
 }
 
+/* What is due is said, and no bars stay behind. */
+static void end_frame(struct follow *f)
+{
+	json_decref(f->summary);
+	f->summary = NULL;
+	if (f->live)
+		draw(f);
+}
+
 static void say(struct follow *f, const struct wbl_paper *p)
 {
 	if (f->live) {
-		draw(f, &p->buf);
+		wbl_buf_add(&f->lines_due, p->buf.data, p->buf.len);
+		f->stale = true;
 	} else if (p->buf.len) {
 		fwrite(p->buf.data, 1, p->buf.len, stderr);
 		fflush(stderr);
@@ -167,6 +181,18 @@ static void learn_run(struct follow *f, const json_t *event)
 	}
 }
 
+/* Summaries come four times a second, entries at once: a step that has ended needs no bar any more. */
+static void age_summary(struct follow *f, const json_t *entry)
+{
+	const char *id = wbl_value_str(entry, "step");
+	json_t *state = json_object_get(f->narrator.states, id), *step;
+	size_t i;
+
+	json_array_foreach(json_object_get(f->summary, "steps"), i,
+		step) if (state && !strcmp(wbl_value_str(step, "id"), id))
+		json_object_set(step, "state", state);
+}
+
 static void take_event(struct follow *f, const json_t *event)
 {
 	const char *type = wbl_value_str(event, "type");
@@ -179,14 +205,14 @@ static void take_event(struct follow *f, const json_t *event)
 		json_decref(f->summary);
 		f->summary = json_incref(json_object_get(event, "run"));
 		f->summary_at = wbl_now_mono();
-		if (f->live)
-			draw(f, NULL);
+		f->stale = true;
 	} else if (f->lines && !strcmp(type, "entry")) {
 		struct wbl_paper p = wbl_cli_paper(stderr);
 
 		if ((!wbl_value_ns(json_object_get(event, "time"), &time) || time >= f->since) &&
 			wbl_narrate(&f->narrator, &p, event))
 			say(f, &p);
+		age_summary(f, event);
 		wbl_paper_clear(&p);
 	}
 }
@@ -209,11 +235,7 @@ static int take_reply(struct follow *f, json_t *reply, json_t **ret)
 				wbl_value_str(json_object_get(reply, "error"), "text"));
 		return 0;
 	}
-	if (f->live) {
-		json_decref(f->summary);
-		f->summary = NULL;
-		draw(f, NULL);
-	}
+	end_frame(f);
 	if (!wbl_json_bool(reply, "ok", false)) {
 		wbl_cli_fail_json(
 			f->cli, json_object_get(reply, "error"), json_object_get(reply, "errors"));
@@ -242,7 +264,7 @@ static bool take_signal(struct follow *f, int fd)
 		return false;
 	if (si.ssi_signo == SIGWINCH) {
 		if (f->live)
-			draw(f, NULL);
+			draw(f);
 		return false;
 	}
 	if (si.ssi_signo == SIGINT && f->how & WBL_FOLLOW_MINE && !f->cancel_wanted) {
@@ -260,38 +282,44 @@ static bool take_signal(struct follow *f, int fd)
 	return true;
 }
 
-static json_t *loop(struct follow *f, int signals)
+/* All that has arrived. True: the end, with *ret or an error that was reported. */
+static bool take_all(struct follow *f, json_t **ret)
 {
 	struct wbl_error err = { 0 };
-	json_t *result = NULL, *reply;
+	json_t *reply;
+	int32_t rc;
+	int end;
+
+	while (!(rc = wbl_client_next(f->client, false, &reply, &err)) && reply) {
+		end = take_reply(f, reply, ret);
+		json_decref(reply);
+		if (end)
+			return true;
+	}
+	if (!rc)
+		return false;
+	end_frame(f);
+	wbl_cli_fail(f->cli, &err);
+	return true;
+}
+
+static json_t *loop(struct follow *f, int signals)
+{
+	json_t *result = NULL;
 
 	for (;;) {
 		struct pollfd p[2] = { { .fd = wbl_client_fd(f->client), .events = POLLIN },
 			{ .fd = signals, .events = POLLIN } };
-		int32_t rc;
+		int n = poll(p, 2, f->live ? TICK_MS : -1);
 
-		if (poll(p, 2, f->live ? TICK_MS : -1) == 0 && f->live)
-			draw(f, NULL);
-		if (p[1].revents && take_signal(f, signals))
-			return NULL;
-		if (!p[0].revents)
-			continue;
-		while (!(rc = wbl_client_next(f->client, false, &reply, &err)) && reply) {
-			int end = take_reply(f, reply, &result);
-
-			json_decref(reply);
-			if (end)
-				return result;
-		}
-		if (rc) {
-			struct wbl_buf out = { 0 };
-
-			erase(f, &out);
-			fwrite(out.data ? out.data : "", 1, out.len, stderr);
-			wbl_buf_clear(&out);
-			wbl_cli_fail(f->cli, &err);
+		if (p[1].revents && take_signal(f, signals)) {
+			end_frame(f);
 			return NULL;
 		}
+		if (p[0].revents && take_all(f, &result))
+			return result;
+		if (f->live && (n == 0 || f->stale))
+			draw(f);
 	}
 }
 
@@ -346,6 +374,7 @@ json_t *wbl_cli_follow(struct wbl_cli *c, const char *verb, json_t *args, unsign
 	}
 	result = follow_here(&f, verb, args);
 	wbl_narrator_clear(&f.narrator);
+	wbl_buf_clear(&f.lines_due);
 	json_decref(f.summary);
 	return result;
 }

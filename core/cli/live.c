@@ -55,9 +55,9 @@ static void total_line(struct wbl_paper *p, const json_t *s, int64_t since_ns)
 	wbl_buf_addf(&b, "%s %s: ", wbl_value_str(s, "run"), words);
 	if (p->width >= 60)
 		bar(&b, wbl_json_int(s, "percent", 0), BAR, p->utf8);
-	wbl_buf_addf(&b, " step %lld of %lld, %s%s%s so far",
+	wbl_buf_addf(&b, " step %lld of %lld, %s so far%s%s",
 		(long long)wbl_json_int(s, "steps_done", 0),
-		(long long)wbl_json_int(s, "steps_total", 0), pace, *pace ? ", " : "", span);
+		(long long)wbl_json_int(s, "steps_total", 0), span, *pace ? ", " : "", pace);
 	put(p, WBL_TINT_BOLD, &b);
 }
 

@@ -604,7 +604,7 @@ static void test_terminal(void **state)
 	meet(&s);
 	expect(&s, "apply", NULL);
 	tell(&s, WORKING("500"));
-	at = await_shown(&s, 0, "25 %, 1m 29s left");
+	at = await_shown(&s, 0, "so far, 25 %, 1m 29s left");
 	at = await_shown(&s, at, "500 of 2,000 items");
 	at = await_shown(&s, at, "\033[2A\033[J"); /* the clock draws it again */
 	tell(&s, "{\"id\":2,\"event\":{\"type\":\"entry\",\"time\":\"2026-11-21T13:14:12.000Z\","
