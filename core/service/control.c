@@ -393,13 +393,40 @@ int32_t wbl_control_open(
 	return 0;
 }
 
+/* What stands in the buffer, as far as the socket takes it: the loop does not come round any more. */
+static void send_now(struct wbl_connection *k)
+{
+	struct evbuffer *out = bufferevent_get_output(k->bev);
+
+	evbuffer_unfreeze(out, 1);
+	while (evbuffer_get_length(out) && evbuffer_write(out, bufferevent_getfd(k->bev)) > 0)
+		;
+}
+
+/* Not by way of wbl_engine_after: nothing is committed any more, and this tells of nothing that was. */
+void wbl_control_tell_end(struct wbl_control *c, const struct wbl_error *err)
+{
+	const struct wbl_control_request *r;
+	struct wbl_connection *k;
+
+	for (k = c->connections; k; k = k->next)
+		for (r = k->requests; r; r = r->next) {
+			json_t *j = json_pack("{s:I, s:b, s:o}", "id", (json_int_t)r->id, "ok", 0, "error", wbl_json_error(err));
+			WBL_AUTOFREE char *text = wbl_json_text(j);
+
+			bufferevent_write(k->bev, text, strlen(text));
+			bufferevent_write(k->bev, "\n", 1);
+			json_decref(j);
+		}
+}
+
 void wbl_control_close(struct wbl_control *c)
 {
 	if (!c)
 		return;
 	unlink(c->path);
 	while (c->connections) {
-		bufferevent_flush(c->connections->bev, EV_WRITE, BEV_FINISHED);
+		send_now(c->connections);
 		close_connection(c->connections);
 	}
 	evconnlistener_free(c->listener);

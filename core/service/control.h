@@ -31,6 +31,8 @@ struct wbl_control_request {
 int32_t wbl_control_open(
 	struct wbl_engine *e, bool on_demand, struct wbl_control **ret, struct wbl_error *err);
 void wbl_control_close(struct wbl_control *c);
+/* Every request that is open is refused with this, because the engine ends; sent by wbl_control_close. */
+void wbl_control_tell_end(struct wbl_control *c, const struct wbl_error *err);
 bool wbl_control_idle(const struct wbl_control *c);
 
 /* Ends the request. `result` is stolen. Goes out after the commit. */

@@ -103,6 +103,17 @@ static int32_t loop(struct wbl_control *c, struct wbl_error *err)
 	return rc;
 }
 
+/* Whoever waits for a run hears why nothing more comes: engine.log may stand on the very disk that is full. */
+static void tell_end(struct wbl_control *c, int32_t rc, const struct wbl_error *err)
+{
+	struct wbl_error asked;
+
+	if (!rc)
+		wbl_fail(&asked, WBL_E_UNAVAILABLE, NULL, "A run that was under way goes on with: whimbrel recover.",
+			"the engine was asked to end");
+	wbl_control_tell_end(c, rc ? err : &asked);
+}
+
 static void note_stop(struct wbl_engine *e)
 {
 	wbl_engine_append(e, NULL,
@@ -150,6 +161,7 @@ static int32_t serve(const struct wbl_service_options *o, const struct wbl_engin
 	say_ready(o->ready_fd, rc ? err : NULL);
 	if (!rc) {
 		rc = loop(c, err);
+		tell_end(c, rc, err);
 		if (!rc)
 			note_stop(e);
 	}
