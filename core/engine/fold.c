@@ -153,7 +153,7 @@ static void new_pass(struct wbl_run_step *s, int64_t pass)
 	s->attempt = s->undo_attempt = s->restarts = 0;
 	s->touched = s->open = s->listed = s->was_up = false;
 	s->demand = s->demand_done = 0;
-	s->differences = s->rehearsed = 0;
+	s->differences = s->rejects = s->rehearsed = 0;
 	s->status = 0;
 	json_decref(s->error);
 	s->error = NULL;
@@ -165,6 +165,10 @@ static void new_pass(struct wbl_run_step *s, int64_t pass)
 
 static void fold_intent(struct wbl_run_step *s, const struct wbl_entry *e)
 {
+	if (call_by_name(e->name) == WBL_CALL_VERIFY) {
+		s->differences = s->rejects;
+		return;
+	}
 	s->open = true;
 	s->open_call = call_by_name(e->name);
 	if (s->open_call == WBL_CALL_EXECUTE || s->open_call == WBL_CALL_PARTITION) {
@@ -225,7 +229,8 @@ static void fold_result(struct wbl_run_step *s, const struct wbl_entry *e)
 	if (!e->status)
 		fold_success(s, call_by_name(e->name));
 	s->status = e->status;
-	s->ended = e->at;
+	if (s->state != WBL_STEP_UNDOING && s->state != WBL_STEP_UNDONE)
+		s->ended = e->at; /* how long the work took, not how long until it was taken back */
 	if (totals && call_by_name(e->name) == WBL_CALL_EXECUTE) {
 		wbl_sums_clear(&s->sums);
 		wbl_sums_from_json(&s->sums, totals);
@@ -419,6 +424,7 @@ static void fold_step(struct wbl_run_step *s, const struct wbl_entry *e)
 		break;
 	case WBL_KIND_DIFFERENCE:
 		s->differences++;
+		s->rejects += e->status == WBL_END;
 		break;
 	default:
 		break;

@@ -46,6 +46,8 @@ vendors() { sqlite3 :memory: ".import --csv /usr/share/ieee-data/oui.csv oui" "S
 	[ "$(sqlite3 play/catalogue.db "SELECT owner FROM shared_prefix WHERE prefix = '$prefix'" | wc -l)" = \
 		"$(grep -c ",$prefix," /usr/share/ieee-data/oui.csv)" ]
 	[ -z "$(sqlite3 play/catalogue.db "SELECT name FROM sqlite_schema WHERE name LIKE '%whimbrel%'")" ]
+	# Planned side by side, shown in the order of the spec.
+	[ "$(whimbrel -o json show p-000002 | jq -r '.steps[].id | split("/")[0]' | uniq | paste -sd' ')" = "characters vendors" ]
 	whimbrel verify last
 	whimbrel audit verify
 }
