@@ -778,7 +778,8 @@ static int32_t see_attempt(void *ctx, const struct wbl_entry *e)
 	return 0;
 }
 
-/* What an attempt of execute said that did not end well does not count: a later one said it anew. */
+/* What an attempt of execute said that did not end well does not count: a later one said it anew. Nor does what a
+ * verify found, when a later one has looked. */
 static bool counts(struct wbl_call_request *call, const struct one_entry *one)
 {
 	struct wbl_query q = { .run = owner(call),
@@ -788,9 +789,20 @@ static bool counts(struct wbl_call_request *call, const struct one_entry *one)
 		.after = one->seq };
 	struct attempt a = { one, one->status != WBL_END };
 
-	if (!a.good)
+	struct one_entry look = { 0 };
+	bool good;
+
+	if (!a.good) {
 		wbl_journal_each(call->engine->state, &q, see_attempt, &a, NULL);
-	return a.good;
+		return a.good;
+	}
+	q.chunk = NULL;
+	q.kind = WBL_KIND_STEP_INTENT;
+	q.name = wbl_call_name(WBL_CALL_VERIFY);
+	wbl_journal_each(call->engine->state, &q, take_one, &look, NULL);
+	good = !look.found;
+	clear_one(&look);
+	return good;
 }
 
 static void on_diff_next(struct wbl_call_request *call, struct wbl_frame *f)

@@ -125,8 +125,10 @@ static void copy(json_t *to, const json_t *from, const char *const *keys)
 
 void wbl_plan_change_digest(const json_t *plan, char out[WBL_SHA256_HEX])
 {
-	static const char *const step_keys[] = { "id", "op", "kind", "flags", "inverse", "after",
-		"claims", "params", "barrier", "finishes", "retry_from", NULL };
+	static const char *const step_keys[] = { "id", "op", "kind", "flags", "inverse",
+		"inverse_arg", "after", "claims", "params", "barrier", "finishes", "retry_from",
+		NULL };
+	static const char *const question_keys[] = { "migration", "id", "answer", NULL };
 	static const char *const migration_keys[] = { "name", "handler", "after", "connections",
 		NULL };
 	json_t *all = json_object(), *list = json_array(), *m;
@@ -155,6 +157,15 @@ void wbl_plan_change_digest(const json_t *plan, char out[WBL_SHA256_HEX])
 		json_array_append_new(list, part);
 	}
 	json_object_set_new(all, "steps", list);
+	list = json_array();
+	json_array_foreach(json_object_get(plan, "questions"), i, m)
+	{
+		json_t *part = json_object();
+
+		copy(part, m, question_keys);
+		json_array_append_new(list, part);
+	}
+	json_object_set_new(all, "answers", list);
 	text = json_dumps(all, JSON_COMPACT | JSON_SORT_KEYS);
 	wbl_sha256_hex(text, strlen(text), out);
 	json_decref(all);

@@ -324,19 +324,19 @@ static void order_migrations(json_t *doc)
 /* Those of the spec in its order, then others as they come; without those that no step has. */
 static void list_barriers(json_t *doc)
 {
-	json_t *all = json_object_get(doc, "barriers"), *listed = json_array(), *used = json_object(), *s, *b;
+	json_t *all = json_object_get(doc, "barriers"), *listed = json_array(),
+	       *used = json_object(), *s, *b;
 	const char *name;
 	size_t i;
 
-	json_array_foreach(json_object_get(doc, "steps"), i, s)
-		if ((name = wbl_json_str(s, "barrier")))
-			json_object_set_new(used, name, json_true());
-	json_array_foreach(all, i, b)
-		if (json_object_del(used, json_string_value(b)) == 0)
-			json_array_append(listed, b);
-	json_array_foreach(json_object_get(doc, "steps"), i, s)
-		if ((name = wbl_json_str(s, "barrier")) && json_object_del(used, name) == 0)
-			json_array_append_new(listed, json_string(name));
+	json_array_foreach(
+		json_object_get(doc, "steps"), i, s) if ((name = wbl_json_str(s, "barrier")))
+		json_object_set_new(used, name, json_true());
+	json_array_foreach(all, i, b) if (json_object_del(used, json_string_value(b)) == 0)
+		json_array_append(listed, b);
+	json_array_foreach(json_object_get(doc, "steps"), i,
+		s) if ((name = wbl_json_str(s, "barrier")) && json_object_del(used, name) == 0)
+		json_array_append_new(listed, json_string(name));
 	json_decref(used);
 	json_object_set_new(doc, "barriers", listed);
 }

@@ -200,7 +200,11 @@ static void go_on_with(struct wbl_run_step *s)
 	if (s->flags & WBL_STEP_MANUAL && !s->confirmed)
 		wbl_run_set_state(
 			s->run, WBL_RUN_WAITING, 0, "a person is asked to take a manual step back");
-	else if (s->open || s->status < 0)
+	else if ((s->flags & WBL_STEP_MANUAL) && s->open)
+		wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_RESULT,
+					   .name = wbl_call_name(WBL_CALL_ROLLBACK),
+					   .attempt = s->undo_attempt });
+	else if (!(s->flags & WBL_STEP_MANUAL) && (s->open || s->status < 0))
 		call_rollback(s);
 	else
 		wbl_step_verify(s, WBL_WORK_BEFORE);

@@ -93,7 +93,8 @@ struct wbl_run_step {
 	json_t *error;        /* of the last failure */
 	int64_t began, ended; /* real ns */
 	int64_t rehearsed;
-	int64_t differences; /* in this pass */
+	int64_t differences,
+		rejects; /* in this pass: of the last look and of execute; of execute */
 
 	/* live */
 	struct wbl_call_request *call; /* not of a chunk */
@@ -199,6 +200,8 @@ bool wbl_step_idle(const struct wbl_run_step *s);
 void wbl_step_call_began(struct wbl_call_request *call);
 void wbl_step_call_ended(struct wbl_call_request *call);
 void wbl_step_start(struct wbl_run_step *s); /* execute: first attempt, next attempt, or new pass */
+void wbl_step_look_anew(
+	struct wbl_run_step *s); /* what an earlier verify found does not count any more */
 void wbl_step_verify(struct wbl_run_step *s, uint32_t flags);
 void wbl_step_probe(struct wbl_run_step *s);
 void wbl_step_feed_chunks(struct wbl_run_step *s); /* partitioned: as many as limits allow */

@@ -582,10 +582,19 @@ static void verify_done(struct wbl_call_request *call, const struct wbl_outcome_
 	}
 }
 
+void wbl_step_look_anew(struct wbl_run_step *s)
+{
+	if (s->differences > s->rejects)
+		wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_INTENT,
+					   .name = wbl_call_name(WBL_CALL_VERIFY) });
+}
+
 void wbl_step_verify(struct wbl_run_step *s, uint32_t flags)
 {
-	struct wbl_call_request *call = wbl_step_call_new(s, WBL_CALL_VERIFY, flags);
+	struct wbl_call_request *call;
 
+	wbl_step_look_anew(s);
+	call = wbl_step_call_new(s, WBL_CALL_VERIFY, flags);
 	call->done = verify_done;
 	wbl_call_start(call);
 }

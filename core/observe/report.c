@@ -73,6 +73,19 @@ static void see_difference(struct collecting *c, const struct wbl_entry *e)
 	json_array_append_new(c->differences, d);
 }
 
+/* A later verify looks at everything anew. */
+static void forget_look(struct collecting *c, const char *step)
+{
+	size_t i = json_array_size(c->differences);
+
+	while (i--) {
+		const json_t *d = json_array_get(c->differences, i);
+
+		if (!wbl_json_str(d, "_attempt") && !strcmp(wbl_json_str(d, "step"), step))
+			json_array_remove(c->differences, i);
+	}
+}
+
 /* What a failed attempt of execute said was said anew by the one that ended well. */
 static void keep_good_differences(struct collecting *c)
 {
@@ -158,6 +171,10 @@ static int32_t see(void *ctx, const struct wbl_entry *e)
 	json_t *body;
 
 	switch (e->kind) {
+	case WBL_KIND_STEP_INTENT:
+		if (!strcmp(e->name, wbl_call_name(WBL_CALL_VERIFY)))
+			forget_look(c, e->step);
+		break;
 	case WBL_KIND_STEP_RESULT:
 	case WBL_KIND_CHUNK_RESULT:
 		see_result(c, e);

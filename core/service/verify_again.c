@@ -94,6 +94,7 @@ static void on_repaired(struct wbl_call_request *call, const struct wbl_outcome_
 		on_verified(call, o);
 		return;
 	}
+	wbl_step_look_anew(call->step);
 	verify = wbl_step_call_new(call->step, WBL_CALL_VERIFY, WBL_WORK_LASTING);
 	verify->done = on_verified;
 	verify->ctx = a;
@@ -146,6 +147,8 @@ void wbl_verb_verify(struct wbl_control_request *r, struct wbl_run *run, enum wb
 
 		if (!is_asked(s, kind))
 			continue;
+		if (kind == WBL_CALL_VERIFY)
+			wbl_step_look_anew(s);
 		call = wbl_step_call_new(s, kind, kind == WBL_CALL_VERIFY ? WBL_WORK_LASTING : 0);
 		call->done = kind == WBL_CALL_REPAIR ? on_repaired : on_verified;
 		call->ctx = a;

@@ -313,7 +313,7 @@ static int32_t plan_copy(struct plan *p, size_t i)
 	struct wbl_out params = { 0 }, title = { 0 };
 	struct wbl_step s = {
 		.size = sizeof s,
-		.flags = WBL_STEP_PARTITIONED,
+		.flags = WBL_STEP_PARTITIONED | WBL_STEP_LASTING,
 		.id = p->ids[i],
 		.op = "copy",
 		.kind = WBL_KIND_MIGRATION,
