@@ -387,6 +387,7 @@ static void end_call(struct wbl_call_request *call, struct wbl_outcome_of_call *
 	if (h) {
 		h->call = NULL;
 		event_del(h->timer);
+		wbl_secrets_blot(&h->instance->secrets, h->output.data, h->output.len);
 		o->output = h->output.len ? h->output.data : NULL;
 	}
 	o->diagnostics = call->diagnostics;
@@ -452,8 +453,13 @@ static void free_host(struct wbl_host_process *h)
 
 static void keep_output(struct wbl_host_process *h, const char *data, size_t n)
 {
+	size_t i = h->output.len;
+
 	h->printed += (int64_t)n;
 	wbl_buf_add(&h->output, data, n);
+	for (; i < h->output.len; i++)
+		if (!h->output.data[i])
+			h->output.data[i] = '?'; /* the rest is not to be lost behind it */
 	if (h->output.len > 2 * OUTPUT_TAIL) {
 		memmove(h->output.data, h->output.data + h->output.len - OUTPUT_TAIL,
 			OUTPUT_TAIL + 1);
@@ -529,6 +535,7 @@ static void free_instance_if_unused(struct wbl_instance *i)
 	if (!i->freed || i->nhosts)
 		return;
 	json_decref(i->hello);
+	wbl_secrets_clear(&i->secrets);
 	free(i->owner);
 	free(i->name);
 	free(i);
@@ -972,6 +979,7 @@ void wbl_instance_rest(struct wbl_engine *e, struct wbl_instance *i)
 void wbl_instance_adopt(struct wbl_engine *e, struct wbl_instance *to, struct wbl_instance *from)
 {
 	struct wbl_host_process *h;
+	size_t k;
 
 	for (h = e->hosts; h; h = h->next) {
 		if (h->instance != from || h->state == ENDING)
@@ -982,6 +990,9 @@ void wbl_instance_adopt(struct wbl_engine *e, struct wbl_instance *to, struct wb
 	}
 	to->idle = from->idle;
 	from->idle = NULL;
+	for (k = 0; k < from->secrets.count; k++)
+		wbl_secrets_add(&to->secrets, from->secrets.values[k].data,
+			from->secrets.values[k].len);
 }
 
 void wbl_instance_free(struct wbl_engine *e, struct wbl_instance *i)

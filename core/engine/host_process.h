@@ -7,6 +7,7 @@
 #define WBL_CORE_ENGINE_HOST_PROCESS_H
 #include <sys/types.h>
 
+#include "core/engine/blot.h"
 #include "core/engine/engine.h"
 #include "core/module/wire.h"
 
@@ -25,6 +26,7 @@ struct wbl_instance {
 	int64_t nhosts; /* living processes; the instance outlives them */
 	bool freed;
 	struct wbl_host_process *idle;
+	struct wbl_secrets secrets; /* which its hosts have fetched */
 };
 
 enum wbl_call_kind {

@@ -45,16 +45,22 @@ static const char *text(const struct wbl_frame *f, const char *key)
 	return s ? s : "";
 }
 
-/* A text of the frame, cut at a whole character. */
-static json_t *short_text(const struct wbl_frame *f, const char *key)
+/* A text of the frame, without secrets, cut at a whole character. */
+static json_t *short_text(
+	const struct wbl_call_request *call, const struct wbl_frame *f, const char *key)
 {
 	const char *s = wbl_json_str(f->json, key);
 	size_t n = s ? strnlen(s, TEXT_MAX) : 0;
+	WBL_AUTOFREE char *copy = NULL;
 
+	if (!s)
+		return NULL;
 	if (n == TEXT_MAX)
 		while (n && ((unsigned char)s[n] & 0xc0) == 0x80)
 			n--;
-	return s ? json_stringn(s, n) : NULL;
+	copy = wbl_strndup(s, n);
+	wbl_secrets_blot(&call->instance->secrets, copy, n);
+	return json_stringn(copy, n);
 }
 
 static const char *chunk_id(const struct wbl_call_request *call)
@@ -118,7 +124,7 @@ static void on_log(struct wbl_call_request *call, struct wbl_frame *f)
 		append(call, (struct wbl_entry){ .kind = WBL_KIND_LOG,
 				     .name = level,
 				     .body = { "(more was said, and left out)", 29 } });
-	else if ((said = short_text(f, "text")))
+	else if ((said = short_text(call, f, "text")))
 		append(call,
 			(struct wbl_entry){ .kind = WBL_KIND_LOG,
 				.name = level,
@@ -136,7 +142,7 @@ static void on_diag(struct wbl_call_request *call, struct wbl_frame *f)
 	wbl_json_puti(d, "code", wbl_json_int(f->json, "code", WBL_E_FAILED));
 	wbl_json_puti(d, "flags", wbl_json_int(f->json, "flags", 0));
 	for (i = 0; i < WBL_COUNT(texts); i++)
-		json_object_set_new(d, texts[i], short_text(f, texts[i]));
+		json_object_set_new(d, texts[i], short_text(call, f, texts[i]));
 	if (json_array_size(call->diagnostics) < DIAGNOSTICS_PER_CALL)
 		json_array_append_new(call->diagnostics, d);
 	else
@@ -884,6 +890,8 @@ static void on_secret(struct wbl_call_request *call, struct wbl_frame *f)
 
 	if (reference)
 		rc = wbl_secret_read(reference, &value, &err);
+	if (!rc)
+		wbl_secrets_add(&call->instance->secrets, value.data, value.len);
 	if (rc && reference)
 		refuse(call, f, rc, &err);
 	else
