@@ -239,9 +239,17 @@ static void add_reason(
 	struct request *r, int32_t code, const char *where, const char *hint, char *text)
 {
 	struct wbl_error err;
+	json_t *reason, *other;
+	bool known = false;
+	size_t i;
 
 	wbl_fail(&err, code, where, hint, "%s", text);
-	json_array_append_new(r->reasons, wbl_json_error(&err));
+	reason = wbl_json_error(&err);
+	json_array_foreach(r->reasons, i, other) /* two migrations may use the same module */
+		known |= json_equal(reason, other);
+	if (!known)
+		json_array_append(r->reasons, reason);
+	json_decref(reason);
 	free(text);
 }
 
