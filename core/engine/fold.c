@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/engine/host_process.h"
 #include "core/engine/run.h"
 
 static void set_text(char **where, const char *text)
@@ -275,6 +276,16 @@ static int64_t little(const unsigned char *p)
 	return (int64_t)n;
 }
 
+/* The list may have moved when it grew; calls under way point into it. */
+static void repoint_calls(struct wbl_run_step *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nchunks; i++)
+		if (s->chunks[i].call)
+			s->chunks[i].call->chunk = &s->chunks[i];
+}
+
 static void fold_chunk_add(struct wbl_run_step *s, const struct wbl_entry *e)
 {
 	struct wbl_chunk_state *c = chunk(s, e->chunk);
@@ -284,6 +295,7 @@ static void fold_chunk_add(struct wbl_run_step *s, const struct wbl_entry *e)
 		return;
 	if (!c) {
 		s->chunks = wbl_grow(s->chunks, s->nchunks, sizeof *s->chunks);
+		repoint_calls(s);
 		if (!s->chunk_index)
 			s->chunk_index = json_object();
 		wbl_json_puti(s->chunk_index, e->chunk, (int64_t)s->nchunks);

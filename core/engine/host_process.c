@@ -167,13 +167,26 @@ static void send_frame(struct wbl_host_process *h, enum wbl_wire_type type, uint
 	flush_queue(h);
 }
 
+/* A limit is the run's: processes that work on chunks of one step share it. */
+static int64_t share(const struct wbl_host_process *h, int64_t limit)
+{
+	const struct wbl_call_request *call = h->call;
+	int64_t n = 1;
+
+	if (call && call->chunk)
+		n = call->step->processes_max < (int64_t)call->step->nchunks
+			    ? call->step->processes_max
+			    : (int64_t)call->step->nchunks;
+	return limit > 0 && limit < n ? 1 : limit / n;
+}
+
 static json_t *throttle_json(struct wbl_host_process *h)
 {
 	const struct wbl_run *run = h->instance->run;
 	json_t *j = json_object();
 
-	h->told_items = run ? run->throttle_items : 0;
-	h->told_bytes = run ? run->throttle_bytes : 0;
+	h->told_items = run ? share(h, run->throttle_items) : 0;
+	h->told_bytes = run ? share(h, run->throttle_bytes) : 0;
 	wbl_json_puti(j, "items_per_s", h->told_items);
 	wbl_json_puti(j, "bytes_per_s", h->told_bytes);
 	return j;
@@ -184,8 +197,8 @@ static bool throttle_is_news(const struct wbl_host_process *h)
 {
 	const struct wbl_run *run = h->instance->run;
 
-	return run &&
-	       (h->told_items != run->throttle_items || h->told_bytes != run->throttle_bytes);
+	return run && (h->told_items != share(h, run->throttle_items) ||
+			      h->told_bytes != share(h, run->throttle_bytes));
 }
 
 static void send_hello(struct wbl_host_process *h)
@@ -788,16 +801,18 @@ static int spawn(struct wbl_host_process *h, int sock, int lock, int out, int er
 	sigset_t all, none;
 	char *argv[] = { (char *)h->engine->options.host_program, "--lock", h->lock_path, NULL };
 	WBL_AUTOFREE char *mark = wbl_strf("WBL_HOST=%s", h->lock_path);
-	char *envp[8] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC", "HOME=/",
+	char *envp[16] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC", "HOME=/",
 		mark };
-	static const char *const passed[] = { "ASAN_OPTIONS", "UBSAN_OPTIONS" };
-	WBL_AUTOFREE char *extra0 = NULL, *extra1 = NULL;
+	/* For builds with sanitizers, and for tests of power loss, which record what hosts write. */
+	static const char *const passed[][2] = { { "ASAN_OPTIONS", "ASAN_OPTIONS" },
+		{ "UBSAN_OPTIONS", "UBSAN_OPTIONS" }, { "WBL_TEST_PRELOAD", "LD_PRELOAD" },
+		{ "WBL_POWER_ROOT", "WBL_POWER_ROOT" }, { "WBL_POWER_LOG", "WBL_POWER_LOG" } };
 	int rc, n = 5;
+	size_t i;
 
-	if (secure_getenv(passed[0]))
-		envp[n++] = extra0 = wbl_strf("%s=%s", passed[0], getenv(passed[0]));
-	if (secure_getenv(passed[1]))
-		envp[n++] = extra1 = wbl_strf("%s=%s", passed[1], getenv(passed[1]));
+	for (i = 0; i < WBL_COUNT(passed); i++)
+		if (secure_getenv(passed[i][0]))
+			envp[n++] = wbl_strf("%s=%s", passed[i][1], getenv(passed[i][0]));
 	posix_spawn_file_actions_init(&fa);
 	posix_spawnattr_init(&at);
 	posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
@@ -814,6 +829,8 @@ static int spawn(struct wbl_host_process *h, int sock, int lock, int out, int er
 	posix_spawnattr_setflags(
 		&at, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
 	rc = posix_spawn(&h->pid, h->engine->options.host_program, &fa, &at, argv, envp);
+	while (n > 5)
+		free(envp[--n]);
 	posix_spawn_file_actions_destroy(&fa);
 	posix_spawnattr_destroy(&at);
 	return rc;
@@ -991,8 +1008,8 @@ void wbl_instance_adopt(struct wbl_engine *e, struct wbl_instance *to, struct wb
 	to->idle = from->idle;
 	from->idle = NULL;
 	for (k = 0; k < from->secrets.count; k++)
-		wbl_secrets_add(&to->secrets, from->secrets.values[k].data,
-			from->secrets.values[k].len);
+		wbl_secrets_add(
+			&to->secrets, from->secrets.values[k].data, from->secrets.values[k].len);
 }
 
 void wbl_instance_free(struct wbl_engine *e, struct wbl_instance *i)

@@ -182,9 +182,10 @@ static int32_t do_fault(struct script_job *j, char **w, int n)
 /* wait FILE: until it is there, or somebody wants the call to stop; block FILE: hears nobody. */
 static int32_t do_wait(struct script_job *j, char **w, int n)
 {
+	char line[256];
+
 	(void)n;
-	append(j, "@waiting", w[1], strlen(w[1]));
-	append(j, "@waiting", "\n", 1);
+	append(j, "@waiting", line, (size_t)snprintf(line, sizeof line, "%s\n", w[1]));
 	while (!there(j, w[1])) {
 		if (*w[0] == 'w' && wbl_stop_asked(j->call))
 			return WBL_E_CANCELLED;
