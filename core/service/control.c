@@ -25,8 +25,11 @@
 
 enum {
 	LINE_MAX_BYTES = 24 << 20,
-	BACKLOG_MAX = 64 << 20, /* a watcher that reads nothing is dropped */
+	BACKLOG_MAX = 64 << 20,   /* a watcher that reads nothing is dropped */
+	BACKLOGS_MAX = 256 << 20, /* all of them together */
 	CONNECTIONS_MAX = 256,
+	PIPELINE_MAX = 8, /* requests and answers under way; the next ones wait in the socket */
+	ANSWERS_MAX = 1 << 20, /* bytes that the client has yet to read before it is heard again */
 };
 
 struct wbl_connection {
@@ -36,6 +39,8 @@ struct wbl_connection {
 	struct bufferevent *bev;
 	char actor[128];
 	struct wbl_control_request *requests;
+	size_t searched; /* bytes of the input that are known to hold no line's end */
+	size_t unsent;   /* lines on their way out of this turn */
 };
 
 static struct wbl_connection *find(struct wbl_control *c, int64_t id)
@@ -70,6 +75,23 @@ static void drop_line(void *ctx)
 
 static void close_connection(struct wbl_connection *k);
 
+static size_t backlog(const struct wbl_connection *k)
+{
+	return evbuffer_get_length(bufferevent_get_output(k->bev));
+}
+
+static bool reads_nothing(const struct wbl_connection *k)
+{
+	const struct wbl_connection *o;
+	size_t all = 0;
+
+	if (backlog(k) <= ANSWERS_MAX)
+		return false;
+	for (o = k->control->connections; o; o = o->next)
+		all += backlog(o);
+	return backlog(k) > BACKLOG_MAX || all > BACKLOGS_MAX;
+}
+
 static void let_line_out(struct wbl_engine *e, void *ctx)
 {
 	struct line *l = ctx;
@@ -78,7 +100,8 @@ static void let_line_out(struct wbl_engine *e, void *ctx)
 	if (k) {
 		bufferevent_write(k->bev, l->text, strlen(l->text));
 		bufferevent_write(k->bev, "\n", 1);
-		if (evbuffer_get_length(bufferevent_get_output(k->bev)) > BACKLOG_MAX)
+		k->unsent--;
+		if (reads_nothing(k))
 			close_connection(k);
 	}
 	drop_line(l);
@@ -87,7 +110,10 @@ static void let_line_out(struct wbl_engine *e, void *ctx)
 static void send_line(struct wbl_control_request *r, json_t *object)
 {
 	struct line *l = wbl_alloc(sizeof *l);
+	struct wbl_connection *k = find(r->control, r->connection);
 
+	if (k)
+		k->unsent++;
 	json_object_set_new(object, "id", json_integer(r->id));
 	l->control = r->control;
 	l->connection = r->connection;
@@ -283,6 +309,40 @@ static void close_connection(struct wbl_connection *k)
 	c->idle_since = wbl_now_mono();
 }
 
+/* NULL: none is complete. What was looked through once is not looked through again. */
+static char *next_line(struct wbl_connection *k, size_t *ret_len)
+{
+	struct evbuffer *in = bufferevent_get_input(k->bev);
+	struct evbuffer_ptr from, end = { .pos = -1 };
+	char *line;
+
+	if (k->searched < evbuffer_get_length(in) &&
+		!evbuffer_ptr_set(in, &from, k->searched, EVBUFFER_PTR_SET))
+		end = evbuffer_search_eol(in, &from, NULL, EVBUFFER_EOL_LF);
+	if (end.pos < 0) {
+		k->searched = evbuffer_get_length(in);
+		return NULL;
+	}
+	k->searched = 0;
+	*ret_len = (size_t)end.pos;
+	line = wbl_alloc(*ret_len + 1);
+	evbuffer_remove(in, line, *ret_len);
+	evbuffer_drain(in, 1);
+	return line;
+}
+
+/* Who asks faster than he takes the answers waits. */
+static bool may_ask(const struct wbl_connection *k)
+{
+	const struct wbl_control_request *r;
+	size_t n = k->unsent;
+
+	for (r = k->requests; r; r = r->next)
+		n++;
+	return n < PIPELINE_MAX && backlog(k) < ANSWERS_MAX;
+}
+
+/* Also when all that was written has gone. */
 static void on_read(struct bufferevent *bev, void *ctx)
 {
 	struct wbl_connection *k = ctx;
@@ -292,10 +352,12 @@ static void on_read(struct bufferevent *bev, void *ctx)
 	size_t len;
 	char *line;
 
-	while (find(c, id) && (line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF))) {
+	while (find(c, id) && may_ask(k) && (line = next_line(k, &len))) {
 		on_line(k, line, len);
 		free(line);
 	}
+	if (find(c, id) && !may_ask(k))
+		return;
 	if (find(c, id) && evbuffer_get_length(in) > LINE_MAX_BYTES)
 		close_connection(k);
 }
@@ -319,17 +381,32 @@ static void name_actor(struct wbl_connection *k, int fd)
 		pw ? pw->pw_name : "?", (long)peer.uid);
 }
 
+/* The oldest one that asks nothing goes. */
+static bool make_room(struct wbl_control *c)
+{
+	struct wbl_connection *k, *idle = NULL;
+	size_t n = 0;
+
+	for (k = c->connections; k; k = k->next) {
+		n++;
+		if (!k->requests && !k->unsent && !backlog(k))
+			idle = k;
+	}
+	if (n < CONNECTIONS_MAX)
+		return true;
+	if (idle)
+		close_connection(idle);
+	return idle != NULL;
+}
+
 static void on_accept(
 	struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len, void *ctx)
 {
 	static int64_t ids;
 	struct wbl_control *c = ctx;
 	struct wbl_connection *k;
-	size_t n = 0;
 
-	for (k = c->connections; k; k = k->next)
-		n++;
-	if (n >= CONNECTIONS_MAX) {
+	if (!make_room(c)) {
 		close(fd);
 		return;
 	}
@@ -339,7 +416,8 @@ static void on_accept(
 	name_actor(k, fd);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	k->bev = bufferevent_socket_new(c->engine->base, fd, BEV_OPT_CLOSE_ON_FREE);
-	bufferevent_setcb(k->bev, on_read, NULL, on_event, k);
+	bufferevent_setcb(k->bev, on_read, on_read, on_event, k);
+	bufferevent_setwatermark(k->bev, EV_READ, 0, LINE_MAX_BYTES + 1);
 	bufferevent_enable(k->bev, EV_READ | EV_WRITE);
 	k->next = c->connections;
 	c->connections = k;
@@ -411,7 +489,8 @@ void wbl_control_tell_end(struct wbl_control *c, const struct wbl_error *err)
 
 	for (k = c->connections; k; k = k->next)
 		for (r = k->requests; r; r = r->next) {
-			json_t *j = json_pack("{s:I, s:b, s:o}", "id", (json_int_t)r->id, "ok", 0, "error", wbl_json_error(err));
+			json_t *j = json_pack("{s:I, s:b, s:o}", "id", (json_int_t)r->id, "ok", 0,
+				"error", wbl_json_error(err));
 			WBL_AUTOFREE char *text = wbl_json_text(j);
 
 			bufferevent_write(k->bev, text, strlen(text));

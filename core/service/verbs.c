@@ -513,6 +513,15 @@ struct listing {
 	json_t *list;
 };
 
+enum { LISTED_MAX = 100000 };
+
+static int64_t limit_of(const struct wbl_control_request *r, int64_t otherwise)
+{
+	int64_t n = wbl_json_int(r->args, "limit", otherwise);
+
+	return n < 1 ? otherwise : n > LISTED_MAX ? LISTED_MAX : n;
+}
+
 static int32_t list_run(void *ctx, const struct wbl_entry *e)
 {
 	struct listing *l = ctx;
@@ -528,7 +537,7 @@ static void verb_history(struct wbl_control_request *r)
 	struct listing l = { r->control->engine, json_array() };
 	struct wbl_query q = { .kind = WBL_KIND_RUN_CREATED,
 		.newest_first = true,
-		.limit = wbl_json_int(r->args, "limit", 50),
+		.limit = limit_of(r, 50),
 		.after = wbl_json_int(r->args, "before", 0) };
 
 	wbl_journal_each(l.e->state, &q, list_run, &l, NULL);
@@ -546,7 +555,7 @@ static void verb_audit(struct wbl_control_request *r)
 	struct wbl_state *s = r->control->engine->state;
 	const char *op = arg(r, "op") ? arg(r, "op") : "verify";
 	struct wbl_query q = { .after = wbl_json_int(r->args, "after", 0),
-		.limit = wbl_json_int(r->args, "limit", 100),
+		.limit = limit_of(r, 100),
 		.run = arg(r, "run") };
 	struct wbl_audit_report a = { 0 };
 	char head[WBL_SHA256_HEX];
