@@ -593,7 +593,8 @@ void wbl_step_verify(struct wbl_run_step *s, uint32_t flags)
 {
 	struct wbl_call_request *call;
 
-	wbl_step_look_anew(s);
+	if (!(flags & WBL_WORK_BEFORE)) /* what made the run go back stays in the report */
+		wbl_step_look_anew(s);
 	call = wbl_step_call_new(s, WBL_CALL_VERIFY, flags);
 	call->done = verify_done;
 	wbl_call_start(call);

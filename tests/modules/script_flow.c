@@ -300,7 +300,7 @@ static int32_t do_value(struct script_job *j, char **w, int n)
 	return s->put(j->call, w[1], bytes_of(text));
 }
 
-/* differs SET COUNT: so many differences, each with a ref; ends well when told "enough". */
+/* differs SET COUNT [reject]: so many differences, each with a ref; ends well when told "enough". */
 static int32_t do_differs(struct script_job *j, char **w, int n)
 {
 	const struct wbl_check_service *c = wbl_service(j->call, "wbl.check/1");
@@ -311,7 +311,7 @@ static int32_t do_differs(struct script_job *j, char **w, int n)
 	for (int i = 0; i < count && !rc; i++) {
 		char key[32], ref[64];
 		struct wbl_difference d = { .size = sizeof d,
-			.kind = WBL_DIFF_CHANGED,
+			.kind = *w[3] ? WBL_DIFF_REJECTED : WBL_DIFF_CHANGED,
 			.set = w[1],
 			.field = "content",
 			.expected = "x",
