@@ -108,6 +108,7 @@ int32_t wbl_mkdirs(const char *path, unsigned mode, struct wbl_error *err)
 {
 	WBL_AUTOFREE char *p = wbl_strdup(path);
 	struct stat st;
+	int32_t rc = 0;
 	char *s;
 
 	for (s = p + 1;; s++) {
@@ -116,10 +117,16 @@ int32_t wbl_mkdirs(const char *path, unsigned mode, struct wbl_error *err)
 		if (c && c != '/')
 			continue;
 		*s = '\0';
-		if (mkdir(p, mode) && errno != EEXIST)
+		if (!mkdir(p, mode))
+			rc = wbl_sync_parent(p, err);
+		else if (errno != EEXIST)
 			return wbl_fail_errno(err, WBL_E_DISK, p,
 				"Make the folder, or choose another place.",
 				"the folder cannot be made");
+		/* A parent that we may write but not read cannot be synced by us. */
+		if (rc && errno != EACCES)
+			return rc;
+		rc = 0;
 		*s = c;
 		if (!c)
 			break;

@@ -207,6 +207,11 @@ static int32_t make_db(struct wbl_state *s, struct wbl_error *err)
 	int fd, bad;
 	int32_t rc;
 
+	/* Whoever made our folder may have died before its name was durable: all of this would be lost with it. */
+	errno = 0;
+	rc = wbl_sync_parent(s->dir, err);
+	if (rc && errno != EACCES)
+		return rc;
 	unlink(path);
 	unlink(wal);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
