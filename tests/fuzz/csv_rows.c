@@ -1,4 +1,5 @@
 /* fuzz target: any bytes as a file of records, with any separator and quote, whole and in ranges: the same rows or the same refusal.
+ * req: D7 D6
  * SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

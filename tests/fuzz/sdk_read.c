@@ -1,4 +1,5 @@
 /* fuzz target: what the SDK reads from elsewhere: JSON, batches of rows, casts of their cells. A cast of its own result changes nothing.
+ * req: D6 H2
  * SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

@@ -1,4 +1,5 @@
 /* tests/fuzz/spec.c - any bytes as an operator's spec, among a few modules, connections and files to include.
+ * req: H3 P1
  * SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
