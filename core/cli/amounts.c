@@ -42,8 +42,8 @@ bool wbl_value_ns(const json_t *time, int64_t *ret_ns)
 	if (*rest == '.')
 		for (rest++; *rest >= '0' && *rest <= '9' && unit; rest++, unit /= 10)
 			fraction += (*rest - '0') * unit;
-	*ret_ns = (int64_t)timegm(&tm) * 1000000000 + fraction;
-	return true;
+	return !__builtin_mul_overflow((int64_t)timegm(&tm), 1000000000, ret_ns) &&
+	       !__builtin_add_overflow(*ret_ns, fraction, ret_ns);
 }
 
 char *wbl_value_list(const json_t *array, const char *none)

@@ -161,8 +161,8 @@ static int32_t parse_option(struct wbl_cli *c, char **argv, int *i, struct wbl_e
 	return 0;
 }
 
-/* The verb is found first, as it decides which options there are: the first word that is neither an option nor
- * the value of one. */
+/* The verb is found first, as it decides which options there are: the first word that is neither
+ * an option nor the value of one. */
 static int find_verb(int argc, char **argv)
 {
 	int i;
@@ -219,12 +219,26 @@ static int32_t check_text(const struct wbl_cli *c, struct wbl_error *err)
 	return 0;
 }
 
+/* Also a wrong command line is answered in the form that it asks for. */
+static void guess_form(struct wbl_cli *c, int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		c->events |= !strcmp(argv[i], "--events");
+		c->json |= !strcmp(argv[i], "--output=json") || !strcmp(argv[i], "-ojson");
+		c->json |= i + 1 < argc && !strcmp(argv[i + 1], "json") &&
+			   (!strcmp(argv[i], "-o") || !strcmp(argv[i], "--output"));
+	}
+}
+
 int32_t wbl_cli_parse(struct wbl_cli *c, int argc, char **argv, struct wbl_error *err)
 {
 	int at = find_verb(argc, argv), i;
 	bool plain = false;
 	int32_t rc;
 
+	guess_form(c, argc, argv);
 	if (at) {
 		c->verb = wbl_verb_find(argv[at]);
 		/* the value of an option that does not exist looks like a verb */

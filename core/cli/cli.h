@@ -1,6 +1,6 @@
-/* cli/cli.h - one invocation of the command: its verb, arguments, options; and what every verb uses.
- * A verb's function returns the exit code. Text for people goes through a paper (paper.h), requests through
- * wbl_cli_call, which reports errors itself.
+/* cli/cli.h - one invocation of the command: its verb, arguments, options; and what every verb
+ * uses. A verb's function returns the exit code. Text for people goes through a paper (paper.h),
+ * requests through wbl_cli_call, which reports errors itself.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef WBL_CORE_CLI_CLI_H
 #define WBL_CORE_CLI_CLI_H
@@ -68,8 +68,8 @@ int wbl_cli_fail_json(struct wbl_cli *c, const json_t *error, const json_t *erro
 void wbl_render_error(struct wbl_paper *p, const json_t *error);
 bool wbl_cli_rich(FILE *stream); /* a terminal that can move its cursor */
 
-/* request.c. Sends a verb to the engine (starts one when none runs) and waits for the answer. `args` is taken. NULL:
- * it failed, was reported, and c->exit says how. The caller decrefs. */
+/* request.c. Sends a verb to the engine (starts one when none runs) and waits for the answer.
+ * `args` is taken. NULL: it failed, was reported, and c->exit says how. The caller decrefs. */
 json_t *wbl_cli_call(struct wbl_cli *c, const char *verb, json_t *args);
 /* The connection, or NULL: reported. */
 struct wbl_client *wbl_cli_client(struct wbl_cli *c);
@@ -82,10 +82,12 @@ enum wbl_follow {
 	WBL_FOLLOW_MINE = 1, /* Ctrl-C cancels the run; otherwise it only stops watching */
 	WBL_FOLLOW_NEW = 2,  /* leave out what happened before this command */
 };
-/* Sends a verb that answers with events, shows them, and returns its result (as wbl_cli_call). `args` is taken. */
+/* Sends a verb that answers with events, shows them, and returns its result (as wbl_cli_call).
+ * `args` is taken. */
 json_t *wbl_cli_follow(struct wbl_cli *c, const char *verb, json_t *args, unsigned how);
-/* The same for verbs whose result is a run at rest: shows how it ended, too. Returns the exit code. `goal`: a state
- * which this verb is meant to lead to, so that reaching it is success; or NULL. */
+/* The same for verbs whose result is a run at rest: shows how it ended, too. Returns the exit
+ * code. `goal`: a state which this verb is meant to lead to, so that reaching it is success; or
+ * NULL. */
 int wbl_cli_follow_run(
 	struct wbl_cli *c, const char *verb, json_t *args, unsigned how, const char *goal);
 /* The end of a run that was followed, as the invocation wants it. Takes `result`. */

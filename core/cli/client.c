@@ -1,6 +1,6 @@
 /* cli/client.c - JSON lines over the control socket.
- * The folder is opened first and the socket reached through its descriptor, as a socket's address holds only 108
- * bytes and paths are longer.
+ * The folder is opened first and the socket reached through its descriptor, as a socket's address
+ * holds only 108 bytes and paths are longer.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

@@ -59,7 +59,6 @@ int wbl_cmd_history(struct wbl_cli *c)
 	if (wbl_cli_number(c, WBL_OPT_LIMIT, 20, &limit, &err))
 		return wbl_cli_fail(c, &err);
 	args = json_pack("{s:I}", "limit", (json_int_t)limit);
-	wbl_json_put(args, "before", c->opt[WBL_OPT_BEFORE]);
 	return print_result(c, wbl_cli_call(c, "history", args), wbl_render_history);
 }
 

@@ -149,8 +149,8 @@ static void render_stopped(struct wbl_paper *p, const json_t *result)
 		wbl_json_bool(result, "stopped", true) ? "the engine has ended" : "no engine runs");
 }
 
-/* The engine's end is the end of the connection: only then the folder is free. An answer before it is a refusal or
- * its promise to end. */
+/* The engine's end is the end of the connection: only then the folder is free. An answer before it
+ * is a refusal or its promise to end. */
 static int32_t await_end(struct wbl_cli *c, json_t **ret_reply)
 {
 	struct wbl_error err;

@@ -1,6 +1,7 @@
 /* cli/follow.c - following what the engine does: events in, lines and bars out, Ctrl-C back.
- * In: a verb that answers with events.  Out: its result. Progress goes to standard error: moving bars on a terminal,
- * a line per event elsewhere; with --events the events go to standard output as they are. Leaving never stops a run.
+ * In: a verb that answers with events.  Out: its result. Progress goes to standard error: moving
+ * bars on a terminal, a line per event elsewhere; with --events the events go to standard output
+ * as they are. Leaving never stops a run.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -47,7 +48,8 @@ static void window(int *ret_width, int *ret_rows)
 	*ret_rows = ws.ws_row > 1 ? ws.ws_row : 24;
 }
 
-/* Takes the frame off the terminal. A line that was wider than the terminal is now has been folded by it. */
+/* Takes the frame off the terminal. A line that was wider than the terminal is now has been folded
+ * by it. */
 static void erase(struct follow *f, struct wbl_buf *out)
 {
 	int width, rows, up = 0, i;
@@ -181,7 +183,8 @@ static void learn_run(struct follow *f, const json_t *event)
 	}
 }
 
-/* Summaries come four times a second, entries at once: a step that has ended needs no bar any more. */
+/* Summaries come four times a second, entries at once: a step that has ended needs no bar any
+ * more. */
 static void age_summary(struct follow *f, const json_t *entry)
 {
 	const char *id = wbl_value_str(entry, "step");
@@ -391,6 +394,7 @@ int wbl_cli_end(struct wbl_cli *c, json_t *result, const char *goal)
 	}
 	if (c->events) {
 		print_typed("result", "result", result);
+		exit = ferror(stdout) && !exit ? 1 : exit;
 	} else if (c->json) {
 		exit = wbl_cli_print_json(result, exit);
 	} else {

@@ -15,8 +15,9 @@ struct wbl_input {
 	char digest[65];     /* of a plan file's bytes */
 };
 
-/* p-000001, 8 to 64 hexadecimal digits, "last" are ids; all else is a file ("-": standard input), a plan when it is
- * JSON that says so, else a spec. Refuses what is no UTF-8 with its line and column. WBL_E_USAGE. */
+/* p-000001, 8 to 64 hexadecimal digits, "last" are ids; all else is a file ("-": standard input),
+ * a plan when it is JSON that says so, else a spec. Refuses what is no UTF-8 with its line and
+ * column. WBL_E_USAGE. */
 int32_t wbl_input_read(const char *name, struct wbl_input *ret, struct wbl_error *err);
 /* As above, never an id and always a spec. */
 int32_t wbl_input_spec(const char *name, struct wbl_input *ret, struct wbl_error *err);

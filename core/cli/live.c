@@ -1,5 +1,6 @@
 /* cli/live.c - the moving part of a followed run: its total, and a bar for each step that works.
- * In: the newest summary.  Out: a frame of lines, none wider than the paper, so that it can be drawn over.
+ * In: the newest summary.  Out: a frame of lines, none wider than the paper, so that it can be
+ * drawn over.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -51,7 +52,9 @@ static void total_line(struct wbl_paper *p, const json_t *s, int64_t since_ns)
 		wbl_json_puti(aged, "eta_ns", eta > since_ns ? eta - since_ns : 0);
 	pace = wbl_render_pace(aged);
 	json_decref(aged);
-	wbl_duration_text(wbl_json_int(s, "elapsed_ns", 0) + since_ns, span);
+	if (__builtin_add_overflow(since_ns, wbl_json_int(s, "elapsed_ns", 0), &since_ns))
+		since_ns = 0;
+	wbl_duration_text(since_ns, span);
 	wbl_buf_addf(&b, "%s %s: ", wbl_value_str(s, "run"), words);
 	if (p->width >= 60)
 		bar(&b, wbl_json_int(s, "percent", 0), BAR, p->utf8);

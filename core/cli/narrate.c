@@ -1,5 +1,6 @@
 /* cli/narrate.c - journal entries as lines for people.
- * In: entries, which are durable when they arrive: what is printed here has happened.  Out: at most a line each.
+ * In: entries, which are durable when they arrive: what is printed here has happened.  Out: at
+ * most a line each.
  * New kinds of entry that people should see go into wbl_narrate.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>

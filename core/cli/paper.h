@@ -1,7 +1,8 @@
 /* cli/paper.h - text for people: neutralised, tinted, wrapped, in tables.
- * Whatever is written to a paper goes through one gate: control characters, escape sequences, line breaks and
- * marks that turn the direction of writing are made visible, so that nothing which a handler or a data set
- * says can move the cursor or look like a line of ours. Tints and line breaks are calls of their own.
+ * Whatever is written to a paper goes through one gate: control characters, escape sequences, line
+ * breaks and marks that turn the direction of writing are made visible, so that nothing which a
+ * handler or a data set says can move the cursor or look like a line of ours. Tints and line
+ * breaks are calls of their own.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef WBL_CORE_CLI_PAPER_H
 #define WBL_CORE_CLI_PAPER_H
@@ -25,7 +26,8 @@ struct wbl_paper {
 
 /* Appends `s` to `b`, made harmless. Bytes that are not UTF-8 become \xNN. */
 void wbl_text_safe(struct wbl_buf *b, const char *s);
-/* Appends JSON text; the same characters become \uNNNN escapes, which a parser reads back unchanged. */
+/* Appends JSON text; the same characters become \uNNNN escapes, which a parser reads back
+ * unchanged. */
 void wbl_text_safe_json(struct wbl_buf *b, const char *json);
 int wbl_text_width(const char *s); /* columns of a harmless text */
 size_t wbl_text_fit(
@@ -44,11 +46,13 @@ void wbl_paper_wrap(struct wbl_paper *p, int indent, const char *fmt, ...)
 /* What a program printed: its last `lines` lines, each behind "| ", cut to the width. */
 void wbl_paper_output(struct wbl_paper *p, int indent, const char *text, int lines);
 
-/* A table. `columns`: one letter a column, l or r; the one in capitals takes what room is left and wraps. */
+/* A table. `columns`: one letter a column, l or r; the one in capitals takes what room is left and
+ * wraps. */
 struct wbl_table;
 struct wbl_table *wbl_table_new(const char *columns);
 void wbl_table_cell(struct wbl_table *t, enum wbl_tint tint, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Writes the table, each line after `indent` blanks, and frees it. Columns that are empty are left out. */
+/* Writes the table, each line after `indent` blanks, and frees it. Columns that are empty are left
+ * out. */
 void wbl_table_print(struct wbl_table *t, struct wbl_paper *p, int indent);
 #endif

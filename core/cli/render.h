@@ -1,6 +1,6 @@
 /* cli/render.h - results of the engine as text for people.
- * Every function takes what docs/control.md describes, tolerates members that are missing or of another type, and
- * writes to the paper only. Nothing in here talks to the engine.
+ * Every function takes what docs/control.md describes, tolerates members that are missing or of
+ * another type, and writes to the paper only. Nothing in here talks to the engine.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef WBL_CORE_CLI_RENDER_H
 #define WBL_CORE_CLI_RENDER_H
@@ -59,6 +59,7 @@ struct wbl_narrator {
 bool wbl_narrate(struct wbl_narrator *n, struct wbl_paper *p, const json_t *entry);
 void wbl_narrator_clear(struct wbl_narrator *n);
 
-/* live.c: what is going on, as bars. `rows`: at most so many lines. elapsed_ns: since the summary was made. */
+/* live.c: what is going on, as bars. `rows`: at most so many lines. elapsed_ns: since the summary
+ * was made. */
 void wbl_live_frame(struct wbl_paper *p, const json_t *summary, int rows, int64_t since_ns);
 #endif

@@ -1,5 +1,7 @@
-/* cli/render_plan.c - a plan for the person who decides: what happens, what it costs, what can go wrong, the way back.
- * In: the plan document.  Out: a page. New parts of a plan get a part_*() and a line in wbl_render_plan.
+/* cli/render_plan.c - a plan for the person who decides: what happens, what it costs, what can go
+ * wrong, the way back.
+ * In: the plan document.  Out: a page. New parts of a plan get a part_*() and a line in
+ * wbl_render_plan.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -282,7 +284,9 @@ static void downtime_line(struct wbl_paper *p, const json_t *steps)
 		if (!has_flag(step, "downtime"))
 			continue;
 		wbl_buf_addf(&b, "%s%zu", b.len ? ", " : "", i + 1);
-		p50 += wbl_json_int(json_object_get(step, "estimate"), "p50_ns", 0);
+		if (__builtin_add_overflow(p50,
+			    wbl_json_int(json_object_get(step, "estimate"), "p50_ns", 0), &p50))
+			p50 = 0;
 	}
 	wbl_duration_text(p50, span);
 	if (!b.len)

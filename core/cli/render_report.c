@@ -226,17 +226,17 @@ static void part_steps(struct wbl_paper *p, const json_t *r)
 		WBL_AUTOFREE char *items = wbl_value_some(totals, "items", wbl_value_count);
 		WBL_AUTOFREE char *size = wbl_value_some(totals, "bytes", wbl_value_size);
 		WBL_AUTOFREE char *elapsed = wbl_value_span(step, "elapsed_ns");
-		int64_t rejected = wbl_json_int(totals, "rejected", 0);
-		int64_t attempts = wbl_json_int(step, "attempts", 0);
+		WBL_AUTOFREE char *rejected = wbl_value_some(totals, "rejected", wbl_value_count);
+		WBL_AUTOFREE char *attempts = wbl_value_some(step, "attempts", wbl_value_count);
 
 		wbl_table_cell(t, WBL_TINT_NONE, "%zu", i + 1);
 		wbl_table_cell(t, WBL_TINT_BOLD, "%s", wbl_value_str(step, "id"));
 		wbl_table_cell(t, WBL_TINT_NONE, "%s", wbl_value_str(step, "title"));
 		wbl_table_cell(t, wbl_value_tint(state), "%s", words);
-		wbl_table_cell(t, WBL_TINT_NONE, attempts > 0 ? "%lld" : "", (long long)attempts);
+		wbl_table_cell(t, WBL_TINT_NONE, "%s", attempts);
 		wbl_table_cell(t, WBL_TINT_NONE, "%s", items);
 		wbl_table_cell(t, WBL_TINT_NONE, "%s", size);
-		wbl_table_cell(t, WBL_TINT_YELLOW, rejected > 0 ? "%lld" : "", (long long)rejected);
+		wbl_table_cell(t, WBL_TINT_YELLOW, "%s", rejected);
 		wbl_table_cell(t, WBL_TINT_NONE, "%s", elapsed);
 	}
 	wbl_table_print(t, p, 2);

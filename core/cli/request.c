@@ -4,9 +4,25 @@
 
 #include "core/cli/cli.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "core/cli/client.h"
+
+/* After an upgrade the old engine goes on until it is idle or stopped. */
+static void note_other_version(const struct wbl_cli *c)
+{
+	const char *version = wbl_json_str(wbl_client_hello(c->client), "version");
+	struct wbl_paper p = wbl_cli_paper(stderr);
+
+	if (version && strcmp(version, PACKAGE_VERSION) && !c->quiet)
+		wbl_paper_line(&p,
+			"whimbrel: the engine that runs is %s, this command is %s; "
+			"whimbrel stop ends it when nothing runs",
+			version, PACKAGE_VERSION);
+	wbl_cli_print(&p, stderr, 0);
+	wbl_paper_clear(&p);
+}
 
 struct wbl_client *wbl_cli_client(struct wbl_cli *c)
 {
@@ -22,9 +38,12 @@ struct wbl_client *wbl_cli_client(struct wbl_cli *c)
 	else
 		rc = wbl_client_start(
 			c->state, c->config, c->verb->state == WBL_STATE_MAKES, &c->client, &err);
-	if (rc)
+	if (rc) {
 		wbl_cli_fail(c, &err);
-	return rc ? NULL : c->client;
+		return NULL;
+	}
+	note_other_version(c);
+	return c->client;
 }
 
 /* NULL and rc 0: the engine said no, which is in *ret_reply. */

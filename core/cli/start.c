@@ -1,7 +1,7 @@
 /* cli/start.c - an engine on demand.
- * In: a state folder.  Out: a connection to its engine, which is started when none runs: this very program as
- * `serve --on-demand`, in a session of its own. Of several that start at once one gets the folder; the others'
- * commands connect to it.
+ * In: a state folder.  Out: a connection to its engine, which is started when none runs: this very
+ * program as `serve --on-demand`, in a session of its own. Of several that start at once one gets
+ * the folder; the others' commands connect to it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -44,8 +44,8 @@ static int32_t log_open(const char *path, int *ret, off_t *ret_size, struct wbl_
 	return 0;
 }
 
-/* The engine gets nothing of ours but the log and the pipe: an inherited descriptor or a blocked signal would tie
- * it to whoever started the command. */
+/* The engine gets nothing of ours but the log and the pipe: an inherited descriptor or a blocked
+ * signal would tie it to whoever started the command. */
 static int spawn(const char *dir, const char *config, int log, int ready, pid_t *ret)
 {
 	char *argv[] = { "whimbrel", "serve", "--on-demand", "--state", (char *)dir, "--config",
@@ -195,7 +195,8 @@ int32_t wbl_client_start(const char *dir, const char *config, bool make, struct 
 		if (rc)
 			return rc;
 	}
-	/* An engine that is about to end takes a connection and drops it: then another one is started. */
+	/* An engine that is about to end takes a connection and drops it: then another one is
+	 * started. */
 	for (i = 0; i < TRIES; i++) {
 		rc = wbl_client_open(dir, ret, err);
 		if (rc != WBL_E_UNAVAILABLE)

@@ -1,6 +1,6 @@
-/* tests of the command against an engine that is played by this program: what it sends, what it makes of answers and
- * of none, how it follows a run, what Ctrl-C does, exit codes, long folders, JSON and events.
- * req: W2 M1 K5 X4 U4
+/* tests of the command against an engine that is played by this program: what it sends, what it
+ * makes of answers and of none, how it follows a run, what Ctrl-C does, exit codes, long folders,
+ * JSON and events. req: W2 M1 K5 X4 U4
  * SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -32,7 +32,8 @@ extern char **environ;
 
 enum { WAIT_MS = 10000 };
 
-/* The stage: a state folder with a socket, the command as a child, its connection and its output. */
+/* The stage: a state folder with a socket, the command as a child, its connection and its output.
+ */
 struct stage {
 	char *top, *dir, *out_path, *err_path;
 	int listening, peer;
@@ -232,7 +233,8 @@ static void open_terminal(struct stage *s, unsigned short columns)
 	assert_int_equal(ioctl(s->terminal, TIOCSWINSZ, &ws), 0);
 }
 
-/* Reads the terminal until it has shown `text` behind position `from`; returns the position behind that. */
+/* Reads the terminal until it has shown `text` behind position `from`; returns the position behind
+ * that. */
 static size_t await_shown(struct stage *s, size_t from, const char *text)
 {
 	int64_t until = wbl_now_mono() + WAIT_MS * INT64_C(1000000);
@@ -556,7 +558,8 @@ static void test_no_state(void **state)
 	stage_close(&s);
 }
 
-/* A name that is wrong in the middle of a stream: the connection is given up, nothing else happens. */
+/* A name that is wrong in the middle of a stream: the connection is given up, nothing else
+ * happens. */
 static void test_rubbish(void **state)
 {
 	struct stage s;
@@ -592,7 +595,8 @@ static void test_rollback_is_the_goal(void **state)
 	"\"load/copy\","                                                                           \
 	"\"state\":\"executing\",\"items\":" done ",\"items_of\":2000}]}}}"
 
-/* Bars are drawn over, lines of durable entries stay above them; a terminal made narrow folds what stands there. */
+/* Bars are drawn over, lines of durable entries stay above them; a terminal made narrow folds what
+ * stands there. */
 static void test_terminal(void **state)
 {
 	struct stage s;
