@@ -596,6 +596,17 @@ bool wbl_host_is(const struct wbl_engine *e, pid_t pid)
 	return false;
 }
 
+bool wbl_host_owns(const struct wbl_engine *e, const char *pid,
+	bool (*marked)(const char *pid, const char *lock))
+{
+	const struct wbl_host_process *h;
+
+	for (h = e->hosts; h; h = h->next)
+		if (!h->reaped && marked(pid, h->lock_path))
+			return true;
+	return false;
+}
+
 void wbl_host_reap(struct wbl_engine *e)
 {
 	struct wbl_host_process *h;

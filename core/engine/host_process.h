@@ -111,6 +111,9 @@ void wbl_instance_rest(
 	struct wbl_engine *e, struct wbl_instance *i); /* ends its idle hosts, keeps the instance */
 
 bool wbl_host_is(const struct wbl_engine *e, pid_t pid);
+/* Is the process a helper of a living host, by its lock? */
+bool wbl_host_owns(const struct wbl_engine *e, const char *pid,
+	bool (*marked)(const char *pid, const char *lock));
 void wbl_host_reap(struct wbl_engine *e);
 void wbl_hosts_kill_all(struct wbl_engine *e);
 void wbl_hosts_shoot(struct wbl_engine *e); /* SIGKILL to all, as a test asks; buried as usual */

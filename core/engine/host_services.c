@@ -24,8 +24,9 @@ enum {
 	LOGS_PER_CALL = 200,
 	DIAGNOSTICS_PER_CALL = 100,
 	DIFFERENCES_PER_STEP = 1000,
-	TEXT_MAX = 32768,  /* of a log line or diagnostic */
-	SAID_MAX = 100000, /* steps, chunks, outputs, findings ... of one call */
+	TEXT_MAX = 32768,     /* of a log line or diagnostic */
+	QUESTIONS_MAX = 1000, /* of one run */
+	SAID_MAX = 100000,    /* steps, chunks, outputs, findings ... of one call */
 	SAID_BYTES_MAX = 64 << 20,
 	SAID_BYTES_MAX_IN_PLAN = 8 << 20,
 };
@@ -603,16 +604,33 @@ static void on_undo_put(struct wbl_call_request *call, struct wbl_frame *f)
 	reply(call, f, 0);
 }
 
+/* By its upgraded form. */
+static bool is_replaced(struct wbl_call_request *call, const struct one_entry *one)
+{
+	struct one_entry newest = { 0 };
+	bool replaced = find_entry(call, WBL_KIND_UNDO_PUT, one->name, 0, &newest) &&
+			newest.seq != one->seq;
+
+	clear_one(&newest);
+	return replaced;
+}
+
 static void on_undo_each(struct wbl_call_request *call, struct wbl_frame *f)
 {
 	struct one_entry one = { 0 }, reversed = { 0 };
+	int64_t after = wbl_json_int(f->json, "after", 0);
 	uint32_t len = 0;
 	json_t *j;
 
-	if (!find_entry(call, WBL_KIND_UNDO_PUT, NULL, wbl_json_int(f->json, "after", 0), &one)) {
-		reply(call, f, WBL_END);
-		return;
-	}
+	do {
+		after = one.found ? one.seq : after;
+		one.found = false;
+		if (!find_entry(call, WBL_KIND_UNDO_PUT, NULL, after, &one)) {
+			clear_one(&one);
+			reply(call, f, WBL_END);
+			return;
+		}
+	} while (is_replaced(call, &one));
 	find_entry(call, WBL_KIND_UNDO_DONE, one.name, 0, &reversed);
 	if (one.body.len >= sizeof len)
 		memcpy(&len, one.body.data, sizeof len);
@@ -959,6 +977,9 @@ static bool too_much(struct wbl_call_request *call, const struct wbl_frame *f)
 		;
 	if (i == WBL_COUNT(kept))
 		return false;
+	if (f->type == WBL_WIRE_ASK && call->instance->run &&
+		call->instance->run->nquestions >= QUESTIONS_MAX)
+		return true;
 	call->said++;
 	call->said_bytes += (int64_t)(f->blob.len + json_dumpb(f->json, NULL, 0, JSON_COMPACT));
 	return call->said > SAID_MAX || call->said_bytes > most;

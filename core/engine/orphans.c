@@ -126,25 +126,29 @@ static bool end_holders(const char *lock)
 	return false;
 }
 
-/* Children that are no hosts came to us because their parent ended. */
+/* Children that are no hosts came to us because their parent ended. Those of hosts that live are left to them. */
 static void end_strangers(struct wbl_engine *e)
 {
 	WBL_AUTOFREE char *path = wbl_strf("/proc/self/task/%ld/children", (long)getpid());
 	int round;
 
-	for (round = 0; round < 50; round++) {
+	for (round = 0; round < 1000; round++) {
 		FILE *f = fopen(path, "re");
 		bool found = false;
 		long pid;
 
 		if (!f)
 			return;
-		while (fscanf(f, "%ld", &pid) == 1)
-			if (!wbl_host_is(e, (pid_t)pid)) {
-				kill((pid_t)pid, SIGKILL);
-				waitpid((pid_t)pid, NULL, 0);
-				found = true;
-			}
+		while (fscanf(f, "%ld", &pid) == 1) {
+			char number[24];
+
+			snprintf(number, sizeof number, "%ld", pid);
+			if (wbl_host_is(e, (pid_t)pid) || wbl_host_owns(e, number, has_mark))
+				continue;
+			kill((pid_t)pid, SIGKILL);
+			waitpid((pid_t)pid, NULL, 0);
+			found = true;
+		}
 		fclose(f);
 		if (!found)
 			return;
