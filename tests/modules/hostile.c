@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { CHUNKS = 4 };
+
 static const char *path_of(
 	struct wbl_call *call, const struct wbl_work *work, char *buf, size_t cap)
 {
@@ -167,12 +169,19 @@ static int32_t hostile_rollback(void *self, struct wbl_call *call, const struct 
 {
 	char buf[4200];
 	int32_t rc = harm(call, "rollback");
+	int i;
 
 	(void)self;
 	if (rc)
 		return rc;
 	path_of(call, work, buf, sizeof buf);
 	unlink(buf);
+	for (i = 0; i < CHUNKS; i++) {
+		char chunk[4300];
+
+		snprintf(chunk, sizeof chunk, "%s.c%d", buf, i);
+		unlink(chunk);
+	}
 	return WBL_OK;
 }
 
@@ -191,7 +200,7 @@ static int32_t hostile_partition(void *self, struct wbl_call *call, const struct
 	int i;
 
 	(void)self, (void)work;
-	for (i = 0; i < 4 && !rc; i++) {
+	for (i = 0; i < CHUNKS && !rc; i++) {
 		struct wbl_chunk c = { .size = sizeof c, .id = id, .items = 1 };
 
 		snprintf(id, sizeof id, "c%d", i);
