@@ -139,8 +139,9 @@ static int32_t set_up(struct sqlite_self *s)
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	/* EXTRA, not FULL: a journal whose removal is not synced comes back after a loss of power, and takes back what was committed. */
 	rc = sqlite_run(
-		s, "PRAGMA synchronous=FULL; PRAGMA cache_size=-8000; PRAGMA foreign_keys=OFF");
+		s, "PRAGMA synchronous=EXTRA; PRAGMA cache_size=-8000; PRAGMA foreign_keys=OFF");
 	rc = rc ? rc : sqlite_prepare(s, "PRAGMA encoding", &st);
 	if (rc)
 		return rc;
@@ -150,12 +151,36 @@ static int32_t set_up(struct sqlite_self *s)
 	return WBL_OK;
 }
 
+/* What a transaction left that died with its process or the power (a journal to be played back) must go before anybody can read, and a
+ * read-only connection cannot do that. Any program which opens the file does the same. */
+static void play_back(const char *path)
+{
+	sqlite3 *db = NULL;
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+
+	sqlite3_extended_result_codes(db, 1);
+	rc = rc ? rc : sqlite3_exec(db, "PRAGMA schema_version", NULL, NULL, NULL);
+	sqlite3_close_v2(db);
+	db = NULL;
+	if (rc != SQLITE_READONLY_ROLLBACK && rc != SQLITE_READONLY_RECOVERY)
+		return;
+	if (!sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) &&
+		!sqlite3_prepare_v2(db, "SELECT 1 FROM sqlite_schema", -1, &st, NULL))
+		sqlite3_step(st);
+	sqlite3_finalize(st);
+	sqlite3_close_v2(db);
+}
+
 int32_t sqlite_connect(struct sqlite_self *s, int flags)
 {
 	char *real = NULL;
-	int rc = sqlite3_open_v2(s->path, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	int32_t status;
+	int rc;
 
+	if (flags & SQLITE_OPEN_READONLY)
+		play_back(s->path);
+	rc = sqlite3_open_v2(s->path, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc)
 		status = sqlite_fail(s, rc, "cannot open the database");
 	else
