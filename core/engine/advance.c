@@ -746,7 +746,7 @@ static void close_idle_hosts(struct wbl_run *run)
 
 void wbl_run_advance(struct wbl_engine *e, struct wbl_run *run)
 {
-	if (run->held)
+	if (run->held || run->upgrade)
 		return;
 	switch (run->state) {
 	case WBL_RUN_VALIDATING:

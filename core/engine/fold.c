@@ -443,6 +443,23 @@ static void fold_step(struct wbl_run_step *s, const struct wbl_entry *e)
 	}
 }
 
+static void fold_upgrade(struct wbl_run *run, struct wbl_run_step *s, const struct wbl_entry *e)
+{
+	json_t *body = s ? NULL : body_json(e);
+	const char *name = wbl_json_str(body, "migration");
+	size_t i;
+
+	if (s) {
+		free(s->own_params);
+		s->params = s->own_params = wbl_strndup(e->body.data, e->body.len);
+	}
+	for (i = 0; name && i < run->ninstances; i++)
+		if (!strcmp(run->instances[i]->name, name))
+			json_object_set(run->instances[i]->hello, "module",
+				json_object_get(body, "module"));
+	json_decref(body);
+}
+
 void wbl_run_fold(struct wbl_run *run, const struct wbl_entry *e)
 {
 	struct wbl_run_step *s = e->step ? wbl_run_step(run, e->step) : NULL;
@@ -464,6 +481,9 @@ void wbl_run_fold(struct wbl_run *run, const struct wbl_entry *e)
 	case WBL_KIND_QUESTION:
 	case WBL_KIND_ANSWER:
 		fold_question(run, e);
+		break;
+	case WBL_KIND_UPGRADE:
+		fold_upgrade(run, s, e);
 		break;
 	case WBL_KIND_BARRIER:
 		run->barriers = wbl_grow(run->barriers, run->nbarriers, sizeof *run->barriers);

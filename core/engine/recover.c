@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/engine/run.h"
+#include "core/engine/upgrade.h"
 
 static const char *policy_of(const struct wbl_run *run)
 {
@@ -65,11 +66,12 @@ static void close_open(struct wbl_run *run)
 
 void wbl_run_take_up(struct wbl_run *run)
 {
-	if (!run->held)
-		return;
-	run->held = false;
-	wbl_run_raise_epoch(run, "take-over");
-	close_open(run);
+	if (run->held) {
+		run->held = false;
+		wbl_run_raise_epoch(run, "take-over");
+		close_open(run);
+	}
+	wbl_run_upgrade(run);
 }
 
 static void retry_failed(struct wbl_run *run)
@@ -170,6 +172,8 @@ int32_t wbl_run_recover(
 			open, open == 1 ? " is" : "s are");
 		return 0;
 	}
+	if (wbl_run_fits(run, err))
+		return err->code;
 	wbl_run_take_up(run);
 	if (!was_held)
 		wbl_run_raise_epoch(run, "take-over");

@@ -12,6 +12,7 @@
 
 #include "core/engine/names.h"
 #include "core/engine/plan.h"
+#include "core/engine/upgrade.h"
 
 static const struct {
 	const char *name;
@@ -404,6 +405,7 @@ static void free_step(struct wbl_run_step *s)
 	}
 	json_decref(s->chunk_index);
 	free(s->chunks);
+	free(s->own_params);
 	free(s->outputs);
 	free(s->after);
 	free(s->demand_position);
@@ -417,6 +419,7 @@ void wbl_run_free(struct wbl_engine *e, struct wbl_run *run)
 
 	if (!run)
 		return;
+	wbl_upgrade_free(run->upgrade);
 	for (i = 0; i < run->nsteps; i++)
 		free_step(&run->steps[i]);
 	for (i = 0; i < run->ninstances; i++)

@@ -37,6 +37,7 @@ struct wbl_sums { /* struct wbl_totals with owned JSON digests */
 	json_t *digests; /* array of {set, count, row, key}; sums mod 2^128 as hex */
 };
 
+struct wbl_upgrade;
 struct wbl_drain_waiter; /* host_services.c: who waits for a background step */
 
 struct wbl_chunk_state {
@@ -64,6 +65,7 @@ struct wbl_run_step {
 	const json_t *def; /* in the plan */
 	size_t index;
 	const char *id, *own_id, *title, *op, *barrier, *params;
+	char *own_params;                /* folded: in place of the plan's, after an upgrade */
 	int32_t kind, inverse;
 	uint32_t flags;
 	size_t *after, nafter; /* indexes, barriers included */
@@ -140,6 +142,7 @@ struct wbl_run {
 	/* live */
 	bool touched, held; /* held: found at the engine's start, not yet taken up */
 	bool stopping;      /* stop signals are out: nothing new begins */
+	struct wbl_upgrade *upgrade;     /* what an older module left is being taken over */
 	bool has_claims, wants_host, checking;
 	bool verifying;          /* whimbrel verify or repair is under way */
 	struct wbl_check *check; /* validate.c */

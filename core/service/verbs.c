@@ -11,6 +11,7 @@
 #include "core/engine/migrate.h"
 #include "core/engine/plan.h"
 #include "core/engine/run.h"
+#include "core/engine/upgrade.h"
 #include "core/observe/summary.h"
 #include "core/service/control.h"
 #include "core/service/verbs.h"
@@ -233,6 +234,19 @@ static void verb_pause(struct wbl_control_request *r)
 	answer_summary(r, run);
 }
 
+/* False when the request was refused: the module files are others, and nobody can take over. */
+static bool take_up(struct wbl_control_request *r, struct wbl_run *run)
+{
+	struct wbl_error err;
+
+	if (wbl_run_fits(run, &err)) {
+		wbl_control_refuse(r, &err, NULL);
+		return false;
+	}
+	wbl_run_take_up(run);
+	return true;
+}
+
 static void verb_resume(struct wbl_control_request *r)
 {
 	struct wbl_run *run = run_of(r);
@@ -244,7 +258,8 @@ static void verb_resume(struct wbl_control_request *r)
 		refuse_state(r, run, "it cannot be resumed");
 		return;
 	}
-	wbl_run_take_up(run);
+	if (!take_up(r, run))
+		return;
 	record(r, run, "resume");
 	if (run->state == WBL_RUN_PAUSED)
 		wbl_run_set_state(run, WBL_RUN_EXECUTING, 0, "resumed on request");
@@ -263,7 +278,8 @@ static void verb_cancel(struct wbl_control_request *r)
 		refuse_state(r, run, "it cannot be cancelled");
 		return;
 	}
-	wbl_run_take_up(run);
+	if (!take_up(r, run))
+		return;
 	record(r, run, "cancel");
 	if (run->state == WBL_RUN_FAILED)
 		wbl_run_set_state(
@@ -281,7 +297,8 @@ static void verb_finalize(struct wbl_control_request *r)
 		refuse_state(r, run, "it cannot be finalized");
 		return;
 	}
-	wbl_run_take_up(run);
+	if (!take_up(r, run))
+		return;
 	record(r, run, "finalize");
 	wbl_run_set_state(run, WBL_RUN_EXECUTING, 0, "finalized on request");
 	answer_summary(r, run);
@@ -339,7 +356,8 @@ static void verb_rollback(struct wbl_control_request *r)
 		refuse(r, WBL_E_LOCKED, run->id, "Wait for that run, or end it.", holder);
 		return;
 	}
-	wbl_run_take_up(run);
+	if (!take_up(r, run))
+		return;
 	record(r, run, "rollback");
 	if (run->state == WBL_RUN_COMPLETED || run->state == WBL_RUN_REVERSIBLE ||
 		run->state == WBL_RUN_FAILED || run->state == WBL_RUN_ROLLBACK_FAILED) {
@@ -429,7 +447,8 @@ static void verb_confirm(struct wbl_control_request *r)
 			"the run does not wait for this step to be confirmed");
 		return;
 	}
-	wbl_run_take_up(run);
+	if (!take_up(r, run))
+		return;
 	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_CONFIRM,
 				   .actor = r->actor,
 				   .body = { text, strlen(text) } });
@@ -451,7 +470,8 @@ static void verb_answer(struct wbl_control_request *r)
 		return;
 	for (i = 0; id && text && i < run->nquestions; i++)
 		if (!strcmp(run->questions[i].id, id) && !run->questions[i].answer) {
-			wbl_run_take_up(run);
+			if (!take_up(r, run))
+				return;
 			wbl_engine_append(r->control->engine, run,
 				&(struct wbl_entry){ .kind = WBL_KIND_ANSWER,
 					.name = id,
