@@ -219,6 +219,56 @@ static int32_t check_list(
 	return 0;
 }
 
+static const struct member module[] = { { "sha256", JSON_STRING, true },
+	{ NULL, JSON_NULL, false } };
+
+/* Peers may have peers. */
+static int32_t check_peers(const json_t *of, struct wbl_error *err)
+{
+	static const struct member peer[] = { { "param", JSON_STRING, true },
+		{ "interface", JSON_STRING, true }, { "name", JSON_STRING, true },
+		{ "module", JSON_OBJECT, true }, { "params", JSON_OBJECT, true },
+		{ "peers", JSON_ARRAY, false }, { NULL, JSON_NULL, false } };
+	int32_t rc = check_list(of, "peers", peer, err);
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach(json_object_get(of, "peers"), i, p)
+	{
+		if (!rc)
+			rc = check_members(json_object_get(p, "module"), "module", module, err);
+		if (!rc)
+			rc = check_peers(p, err);
+	}
+	return rc;
+}
+
+static int32_t check_parts(const json_t *plan, struct wbl_error *err)
+{
+	static const struct member policy[] = { { "validation", JSON_STRING, true },
+		{ "rollback", JSON_STRING, true }, { "recovery", JSON_STRING, true },
+		{ NULL, JSON_NULL, false } };
+	static const struct member claim[] = { { "mode", JSON_STRING, true },
+		{ "kind", JSON_STRING, true }, { "name", JSON_STRING, true },
+		{ NULL, JSON_NULL, false } };
+	const json_t *v;
+	int32_t rc = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(plan, "migrations"), i, v)
+	{
+		if (!rc)
+			rc = check_members(json_object_get(v, "policy"), "policy", policy, err);
+		if (!rc)
+			rc = check_members(json_object_get(v, "module"), "module", module, err);
+		if (!rc)
+			rc = check_peers(v, err);
+	}
+	json_array_foreach(json_object_get(plan, "steps"), i, v) if (!rc) rc =
+		check_list(v, "claims", claim, err);
+	return rc;
+}
+
 int32_t wbl_plan_check(const json_t *plan, struct wbl_error *err)
 {
 	static const struct member top[] = { { "format", JSON_STRING, true },
@@ -254,5 +304,7 @@ int32_t wbl_plan_check(const json_t *plan, struct wbl_error *err)
 			(long long)wbl_json_int(plan, "version", 0));
 	if (check_list(plan, "migrations", migration, err) || check_list(plan, "steps", step, err))
 		return err->code;
-	return check_list(plan, "observations", observation, err);
+	if (check_list(plan, "observations", observation, err))
+		return err->code;
+	return check_parts(plan, err);
 }
