@@ -107,11 +107,6 @@ void wbl_run_wake_at(struct wbl_run *run, int64_t mono_ns)
 	event_add(run->timer, &tv);
 }
 
-bool wbl_host_free(const struct wbl_engine *e)
-{
-	return e->nhosts < e->max_hosts;
-}
-
 void wbl_hosts_wake_waiting(struct wbl_engine *e)
 {
 	struct wbl_run *run;
@@ -444,7 +439,8 @@ static void try_start(struct wbl_run_step *s)
 		return;
 	if (s->barrier && !barrier_opens(run, s->barrier))
 		return;
-	if (!wbl_host_free(run->engine) && !s->instance->idle) {
+	if (!(s->flags & WBL_STEP_BACKGROUND) && !wbl_host_free(run->engine) &&
+		!s->instance->idle) {
 		run->wants_host = true;
 		return;
 	}

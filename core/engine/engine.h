@@ -32,7 +32,10 @@ struct wbl_engine {
 	struct wbl_engine_options options;
 	struct wbl_run *runs; /* those that are not over, and those touched since */
 	struct wbl_host_process *hosts;
-	int64_t nhosts, max_hosts, next_host, next_run, next_plan;
+	int64_t nhosts, nbackground,
+		max_hosts;                /* the limit is for those that are not background steps */
+	struct wbl_call_request *waiting; /* calls for which there is no room yet, oldest first */
+	int64_t next_host, next_run, next_plan;
 	int64_t started;
 	struct wbl_effect *first, **last; /* go out after the commit */
 	struct wbl_run *touched;          /* runs to be advanced before the commit */

@@ -268,11 +268,16 @@ static void send_call(struct wbl_host_process *h)
 	arm_deadline(h);
 }
 
+static void leave_queue(struct wbl_call_request *call);
+
 void wbl_call_signal(struct wbl_call_request *call, uint32_t bits)
 {
-	if (!call->host)
-		return;
 	call->signals |= bits;
+	if (!call->host) {
+		if (bits & (WBL_SIGNAL_STOP | WBL_SIGNAL_PAUSE))
+			leave_queue(call);
+		return;
+	}
 	send_signal(call);
 	if ((bits & (WBL_SIGNAL_STOP | WBL_SIGNAL_PAUSE)) && !call->stopping) {
 		call->stopping = true;
@@ -543,6 +548,9 @@ static void describe_end(struct wbl_host_process *h, struct wbl_outcome_of_call 
 	}
 }
 
+static bool serve_waiting(struct wbl_instance *i);
+static void start_waiting(struct wbl_engine *e);
+
 static void free_instance_if_unused(struct wbl_instance *i)
 {
 	if (!i->freed || i->nhosts)
@@ -572,6 +580,7 @@ static void bury(struct wbl_host_process *h)
 	h->instance->nhosts--;
 	free_instance_if_unused(h->instance);
 	free_host(h);
+	start_waiting(e);
 	wbl_hosts_wake_waiting(e);
 }
 
@@ -641,7 +650,8 @@ static void go_idle(struct wbl_host_process *h)
 	h->state = IDLE;
 	h->next_idle = h->instance->idle;
 	h->instance->idle = h;
-	wbl_hosts_wake_waiting(h->engine);
+	if (!serve_waiting(h->instance))
+		wbl_hosts_wake_waiting(h->engine);
 }
 
 static void on_return(struct wbl_host_process *h, struct wbl_frame *f)
@@ -924,19 +934,14 @@ static struct wbl_host_process *start_host(
 
 struct failed_start {
 	struct wbl_call_request *call;
-	int error;
+	struct wbl_error error;
 };
 
 static void on_failed_start(struct wbl_engine *e, void *ctx)
 {
 	struct failed_start *f = ctx;
-	struct wbl_outcome_of_call o = { .status = WBL_E_RESOURCES };
+	struct wbl_outcome_of_call o = { .status = f->error.code, .error = f->error };
 
-	wbl_fail(&o.error, f->error == ENOENT ? WBL_E_USAGE : WBL_E_RESOURCES,
-		e->options.host_program,
-		"Install whimbrel-host, or raise the limits of processes and descriptors.",
-		"the host program cannot be started: %s", strerror(f->error));
-	o.status = o.error.code;
 	end_call(f->call, &o);
 	free(f);
 }
@@ -949,6 +954,16 @@ static void drop_failed_start(void *ctx)
 	free(f);
 }
 
+/* The call ends without ever having had a process; in a later turn, as calls do. */
+static void end_unstarted(struct wbl_call_request *call, const struct wbl_error *error)
+{
+	struct failed_start *f = wbl_alloc(sizeof *f);
+
+	f->call = call;
+	f->error = *error;
+	wbl_engine_after(call->engine, on_failed_start, f, drop_failed_start);
+}
+
 static void let_call_out(struct wbl_engine *e, void *ctx)
 {
 	struct wbl_host_process *h = host_by_id(e, *(int64_t *)ctx);
@@ -958,40 +973,102 @@ static void let_call_out(struct wbl_engine *e, void *ctx)
 		send_call(h);
 }
 
-void wbl_call_start(struct wbl_call_request *call)
+bool wbl_host_free(const struct wbl_engine *e)
 {
-	struct wbl_instance *i = call->instance;
-	struct wbl_host_process *h = i->idle;
-	struct failed_start *f;
-	int64_t *id;
-	int error = 0;
+	return e->nhosts - e->nbackground < e->max_hosts;
+}
 
-	if (!call->work)
-		call->work = json_object();
-	call->diagnostics = json_array();
-	if (call->step)
-		wbl_step_call_began(call);
-	if (h) {
-		i->idle = h->next_idle;
-		h->call = call;
-		call->host = h;
-		wbl_buf_clear(&h->output);
-		id = wbl_alloc(sizeof *id);
-		*id = h->id;
-		wbl_engine_after(call->engine, let_call_out, id, free);
-		return;
-	}
-	h = start_host(call->engine, i, &error);
+static void start_on_idle(struct wbl_call_request *call)
+{
+	struct wbl_host_process *h = call->instance->idle;
+	int64_t *id = wbl_alloc(sizeof *id);
+
+	call->instance->idle = h->next_idle;
+	h->call = call;
+	call->host = h;
+	wbl_buf_clear(&h->output);
+	*id = h->id;
+	wbl_engine_after(call->engine, let_call_out, id, free);
+}
+
+static void start_on_new(struct wbl_call_request *call)
+{
+	struct wbl_error error;
+	int number = 0;
+	struct wbl_host_process *h = start_host(call->engine, call->instance, &number);
+
 	if (h) {
 		h->call = call;
 		call->host = h;
 		arm_deadline(h);
 		return;
 	}
-	f = wbl_alloc(sizeof *f);
-	f->call = call;
-	f->error = error;
-	wbl_engine_after(call->engine, on_failed_start, f, drop_failed_start);
+	wbl_fail(&error, number == ENOENT ? WBL_E_USAGE : WBL_E_RESOURCES,
+		call->engine->options.host_program,
+		"Install whimbrel-host, or raise the limits of processes and descriptors.",
+		"the host program cannot be started: %s", strerror(number));
+	end_unstarted(call, &error);
+}
+
+void wbl_call_start(struct wbl_call_request *call)
+{
+	struct wbl_call_request **p = &call->engine->waiting;
+
+	if (!call->work)
+		call->work = json_object();
+	call->diagnostics = json_array();
+	if (call->step)
+		wbl_step_call_began(call);
+	if (call->instance->idle) {
+		start_on_idle(call);
+	} else if (call->background || wbl_host_free(call->engine)) {
+		start_on_new(call);
+	} else {
+		while (*p)
+			p = &(*p)->next;
+		*p = call;
+	}
+}
+
+static void start_waiting(struct wbl_engine *e)
+{
+	while (e->waiting && wbl_host_free(e)) {
+		struct wbl_call_request *call = e->waiting;
+
+		e->waiting = call->next;
+		start_on_new(call);
+	}
+}
+
+/* A process of this instance has become idle: a call of the same instance need not wait for a new one. */
+static bool serve_waiting(struct wbl_instance *i)
+{
+	struct wbl_call_request **p;
+
+	for (p = i->idle ? &i->idle->engine->waiting : NULL; p && *p; p = &(*p)->next)
+		if ((*p)->instance == i) {
+			struct wbl_call_request *call = *p;
+
+			*p = call->next;
+			start_on_idle(call);
+			return true;
+		}
+	return false;
+}
+
+/* Asked to stop before there was room for it. */
+static void leave_queue(struct wbl_call_request *call)
+{
+	struct wbl_call_request **p = &call->engine->waiting;
+	struct wbl_error error;
+
+	while (*p && *p != call)
+		p = &(*p)->next;
+	if (!*p)
+		return;
+	*p = call->next;
+	wbl_fail(&error, WBL_E_CANCELLED, NULL, NULL, "stopped before it began");
+	end_unstarted(call, &error);
 }
 
 void wbl_instance_rest(struct wbl_engine *e, struct wbl_instance *i)
@@ -1119,7 +1196,12 @@ void wbl_hosts_shoot(struct wbl_engine *e)
 void wbl_hosts_kill_all(struct wbl_engine *e)
 {
 	struct wbl_host_process *h;
+	struct wbl_call_request *call;
 
+	while ((call = e->waiting)) {
+		e->waiting = call->next;
+		free_call(call);
+	}
 	for (h = e->hosts; h; h = h->next)
 		kill_host(h, WBL_E_CRASHED, "the engine ended");
 	while ((h = e->hosts)) {

@@ -89,13 +89,14 @@ struct wbl_call_request {
 		int64_t behind_ns, behind_bytes;
 		char position[256];
 	} lag;
-	struct wbl_call_request *next;
+	struct wbl_call_request *next; /* of those that wait for room */
 };
 
 /* Starts the call in an idle host of the instance, or in a new one. The CALL frame leaves after this turn's commit.
  * The request is owned by the host layer from now on and freed after `done`. A host that cannot be started ends
  * the call through `done` in a later turn. */
 void wbl_call_start(struct wbl_call_request *call);
+bool wbl_host_free(const struct wbl_engine *e); /* is there room for one more process? */
 /* Sets signal bits of a call under way (WBL_SIGNAL_*); STOP and PAUSE start the grace time after which the
  * process is killed. DRAIN carries the step's newest demand. */
 void wbl_call_signal(struct wbl_call_request *call, uint32_t bits);

@@ -211,6 +211,14 @@ int32_t wbl_engine_reload(struct wbl_engine *e, struct wbl_error *err)
 	return 0;
 }
 
+/* Enough to keep every processor busy while others wait for disks; more would only get in each other's way. */
+static int64_t default_hosts(void)
+{
+	int64_t n = 32 * (int64_t)sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 64 ? 64 : n;
+}
+
 int32_t wbl_engine_open(
 	const struct wbl_engine_options *o, struct wbl_engine **ret, struct wbl_error *err)
 {
@@ -220,7 +228,7 @@ int32_t wbl_engine_open(
 
 	e->options = *o;
 	e->last = &e->first;
-	e->max_hosts = o->max_hosts ? o->max_hosts : 1000;
+	e->max_hosts = o->max_hosts ? o->max_hosts : default_hosts();
 	e->started = wbl_now_real();
 	e->base = event_base_new();
 	e->binding = json_object();

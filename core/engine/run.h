@@ -65,7 +65,7 @@ struct wbl_run_step {
 	const json_t *def; /* in the plan */
 	size_t index;
 	const char *id, *own_id, *title, *op, *barrier, *params;
-	char *own_params;                /* folded: in place of the plan's, after an upgrade */
+	char *own_params; /* folded: in place of the plan's, after an upgrade */
 	int32_t kind, inverse;
 	uint32_t flags;
 	size_t *after, nafter; /* indexes, barriers included */
@@ -140,9 +140,9 @@ struct wbl_run {
 	size_t ninstances;
 
 	/* live */
-	bool touched, held; /* held: found at the engine's start, not yet taken up */
-	bool stopping;      /* stop signals are out: nothing new begins */
-	struct wbl_upgrade *upgrade;     /* what an older module left is being taken over */
+	bool touched, held;          /* held: found at the engine's start, not yet taken up */
+	bool stopping;               /* stop signals are out: nothing new begins */
+	struct wbl_upgrade *upgrade; /* what an older module left is being taken over */
 	bool has_claims, wants_host, checking;
 	bool verifying;          /* whimbrel verify or repair is under way */
 	struct wbl_check *check; /* validate.c */
@@ -195,7 +195,6 @@ void wbl_run_fail(
 	struct wbl_run *run, struct wbl_run_step *step, int32_t status, const json_t *error);
 void wbl_run_wake_at(struct wbl_run *run, int64_t mono_ns);
 bool wbl_run_take_claims(struct wbl_run *run, char **ret_holder);
-bool wbl_host_free(const struct wbl_engine *e);
 void wbl_hosts_wake_waiting(struct wbl_engine *e);
 
 /* step.c: the calls of one step */

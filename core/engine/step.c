@@ -46,6 +46,7 @@ bool wbl_step_idle(const struct wbl_run_step *s)
 
 void wbl_step_call_began(struct wbl_call_request *call)
 {
+	call->engine->nbackground += call->background;
 	call->step->ncalls++;
 	call->step->run->ncalls++;
 	if (call->chunk)
@@ -57,6 +58,7 @@ void wbl_step_call_began(struct wbl_call_request *call)
 void wbl_step_call_ended(struct wbl_call_request *call)
 {
 	wbl_call_forget_drains(call);
+	call->engine->nbackground -= call->background;
 	call->step->ncalls--;
 	call->step->run->ncalls--;
 	if (call->chunk)

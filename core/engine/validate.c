@@ -100,6 +100,8 @@ static void settle(struct wbl_check *c)
 	free(c);
 }
 
+static void run_checked(void *ctx, bool ok, json_t *findings);
+
 static void on_checked(struct wbl_call_request *call, const struct wbl_outcome_of_call *o)
 {
 	static const char *const words[] = { "error", "error", "warning", "note" };
@@ -119,6 +121,9 @@ static void on_checked(struct wbl_call_request *call, const struct wbl_outcome_o
 	}
 	if (o->status < 0 && (o->died || o->status != WBL_E_UNSUPPORTED) && (o->died || !said))
 		finding(c, "error", call->instance->name, o->error.text, o->error.hint);
+	else if (o->status == WBL_E_UNSUPPORTED && c->done != run_checked)
+		finding(c, "note", call->instance->name,
+			"the handler offers no checks beyond what its plan reads", NULL);
 	c->open--;
 	settle(c);
 }
