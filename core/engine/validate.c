@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "core/engine/plan.h"
+
 enum { SPACE_LEAST = 64 << 20 };
 
 struct wbl_check {
@@ -75,6 +77,81 @@ static void check_irreversible(struct wbl_check *c, const json_t *plan)
 						       : "this step cannot be taken back",
 			"Make sure that you can live without a way back from here.");
 	}
+}
+
+/* --- strict: has this change been rehearsed, and how far? --- */
+
+struct rehearsal {
+	struct wbl_check *check;
+	const json_t *plan;
+	char *run;      /* the newest that was completed */
+	json_t *levels; /* step -> level */
+	bool completed;
+};
+
+static int32_t see_rehearsed(void *ctx, const struct wbl_entry *e)
+{
+	struct rehearsal *r = ctx;
+
+	if (e->kind == WBL_KIND_RUN_STATE)
+		r->completed = wbl_run_state_parse(e->name) == WBL_RUN_COMPLETED;
+	else if (e->kind == WBL_KIND_REHEARSED)
+		wbl_json_puti(r->levels, e->step, e->status);
+	return 0;
+}
+
+static int32_t see_run(void *ctx, const struct wbl_entry *e)
+{
+	struct rehearsal *r = ctx;
+	struct wbl_query q = { .run = e->run };
+	json_t *body = e->body.data ? wbl_json_parse(e->body.data, e->body.len, NULL, NULL) : NULL;
+	json_t *plan = wbl_json_bool(body, "rehearse", false)
+			       ? wbl_plan_load(r->check->engine->state, e->name, NULL, NULL)
+			       : NULL;
+	bool same = plan && json_equal(json_object_get(plan, "change_digest"),
+				    json_object_get(r->plan, "change_digest"));
+
+	json_decref(body);
+	json_decref(plan);
+	if (!same)
+		return 0;
+	json_object_clear(r->levels);
+	r->completed = false;
+	wbl_journal_each(r->check->engine->state, &q, see_rehearsed, r, NULL);
+	if (!r->completed)
+		return 0;
+	r->run = wbl_strdup(e->run);
+	return WBL_END;
+}
+
+static void check_rehearsal(struct wbl_check *c, const json_t *plan)
+{
+	static const char *const words[] = { "not at all", "listed only",
+		"checked without the live world", "checked on the live world, read-only" };
+	struct rehearsal r = { c, plan, NULL, json_object(), false };
+	struct wbl_query q = { .kind = WBL_KIND_RUN_CREATED, .newest_first = true };
+	const json_t *s;
+	size_t i;
+
+	wbl_journal_each(c->engine->state, &q, see_run, &r, NULL);
+	if (!r.run)
+		finding(c, "error", wbl_json_str(plan, "id"),
+			"strict validation wants this change rehearsed first",
+			"Type: whimbrel rehearse PLAN. It changes nothing and does not use the "
+			"plan up.");
+	json_array_foreach(json_object_get(plan, "steps"), i, s)
+	{
+		int64_t level = wbl_json_int(r.levels, wbl_json_str(s, "id"), 0);
+		WBL_AUTOFREE char *text = NULL;
+
+		if (!r.run || level > 3 || level < 0)
+			continue;
+		text = wbl_strf("its way back was not tried in rehearsal %s: the step was %s",
+			r.run, words[level]);
+		finding(c, "note", wbl_json_str(s, "id"), text, NULL);
+	}
+	json_decref(r.levels);
+	free(r.run);
 }
 
 static void settle(struct wbl_check *c)
@@ -170,6 +247,8 @@ struct wbl_check *wbl_check_start(struct wbl_engine *e, const json_t *plan, cons
 	if (strcmp(level, "basic")) {
 		check_space(c, plan);
 		check_irreversible(c, plan);
+		if (c->strict)
+			check_rehearsal(c, plan);
 		json_array_foreach(migrations, i, m)
 		{
 			c->instances[c->count] =
@@ -205,19 +284,22 @@ static void run_checked(void *ctx, bool ok, json_t *findings)
 	struct wbl_error err;
 	json_t *f;
 	size_t i;
+	int worst = 0;
 
 	run->check = NULL;
 	run->checking = true;
 	json_array_foreach(findings, i, f)
 	{
 		WBL_AUTOFREE char *text = wbl_json_text(f);
-		bool bad = !strcmp(wbl_json_str(f, "severity"), "error");
+		const char *severity = wbl_json_str(f, "severity");
+		int rank = !strcmp(severity, "error") ? 2 : !strcmp(severity, "warning");
 
 		wbl_engine_append(run->engine, run,
 			&(struct wbl_entry){ .kind = WBL_KIND_FINDING,
 				.name = "validation",
 				.body = { text, strlen(text) } });
-		if (!ok && (bad || !run->validation_error)) {
+		if (!ok && rank > worst) {
+			worst = rank;
 			wbl_fail(&err, WBL_E_PARAM, wbl_json_str(f, "where"),
 				wbl_json_str(f, "hint"), "%s",
 				wbl_json_str(f, "text") ? wbl_json_str(f, "text") : "");
