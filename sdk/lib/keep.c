@@ -4,8 +4,10 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "put.h"
@@ -81,6 +83,16 @@ int32_t wbl_replace_file(struct wbl_call *call, const char *path, const char *da
 
 int32_t wbl_remove_file(struct wbl_call *call, const char *path)
 {
+	struct stat st;
+
+	/* Never there, or gone with its folder: nothing to do, and no folder to sync. */
+	if (lstat(path, &st) && (errno == ENOENT || errno == ENOTDIR)) {
+		char *folder = wbl_sdk_strdup(path);
+		int no_folder = access(dirname(folder), F_OK) != 0;
+
+		free(folder);
+		return no_folder ? WBL_OK : wbl_sdk_sync_folder(call, path);
+	}
 	if (unlink(path) && errno != ENOENT)
 		return wbl_error_report(call, WBL_E_UNAVAILABLE, path,
 			"Give the engine's user the right to remove files from this folder.",

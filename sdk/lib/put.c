@@ -160,7 +160,8 @@ int32_t wbl_sdk_sync_folder(struct wbl_call *call, const char *path)
 {
 	char *copy = wbl_sdk_strdup(path);
 	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int bad = fd < 0 || fsync(fd);
+	/* EINVAL: this kind of file system has nothing to sync in a folder. */
+	int bad = fd < 0 || (fsync(fd) && errno != EINVAL);
 
 	if (bad)
 		wbl_error_report(call, WBL_E_RESOURCES, path, NULL, "cannot sync the folder: %s",
@@ -217,6 +218,17 @@ int32_t wbl_observe_file(struct wbl_call *call, const char *path)
 
 	if (rc)
 		return rc;
+	if (f.absent) {
+		char *folder = wbl_sdk_strdup(path);
+
+		if (access(dirname(folder), W_OK | X_OK))
+			wbl_warning_report(call, path,
+				errno == ENOENT
+					? "Make the folder before the plan is applied."
+					: "Give the engine's user the right to write there.",
+				"its folder cannot be written: %s", strerror(errno));
+		free(folder);
+	}
 	wbl_sdk_file_json(&f, &value);
 	wbl_out_fmt(&key, "file:%s", path);
 	rc = wbl_plan_observe(call, WBL_RULE_EQUAL, 0, key.s, value.s, "the file and its content");

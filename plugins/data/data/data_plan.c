@@ -67,7 +67,7 @@ static int32_t count_table(struct plan *p, size_t i)
 	struct data_table *t = &p->map.tables[i];
 	struct wbl_scan all = { .size = sizeof all, .range = WBL_RANGE_ALL, .set = t->from };
 	struct wbl_totals n = { .size = sizeof n };
-	struct wbl_out key = { 0 };
+	struct wbl_out key = { 0 }, meaning = { 0 };
 	char value[24];
 	int64_t tolerance = wbl_param_int(p->call, "row_tolerance", 10);
 	int32_t rc = p->ends.src->count(p->ends.source.self, p->call, &all, 0, &n);
@@ -77,8 +77,10 @@ static int32_t count_table(struct plan *p, size_t i)
 	p->rows[i] = n.items;
 	snprintf(value, sizeof value, "%llu", (unsigned long long)n.items);
 	wbl_out_fmt(&key, "source.rows:%s", t->from);
-	rc = wbl_plan_observe(p->call, WBL_RULE_WITHIN, tolerance, key.s, value, "rows, estimated");
+	wbl_out_fmt(&meaning, "rows of %s, estimated", t->from);
+	rc = wbl_plan_observe(p->call, WBL_RULE_WITHIN, tolerance, key.s, value, meaning.s);
 	wbl_out_clear(&key);
+	wbl_out_clear(&meaning);
 	return rc;
 }
 
@@ -384,6 +386,29 @@ static int32_t plan_rest(struct plan *p)
 	return wbl_plan_step(p->call, &s);
 }
 
+/* A table may be called anything, a step's id has no blanks, control characters or slashes and ends at 200 bytes. */
+static char *step_id(const char *table, size_t i)
+{
+	enum { ROOM = 150 };
+	struct wbl_out id = { 0 };
+	const char *s;
+
+	wbl_out_fmt(&id, "copy:");
+	for (s = table; *s && id.len < ROOM; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c <= ' ' || c == '/' || c == '%' || c == 127)
+			wbl_out_fmt(&id, "%%%02X", c);
+		else
+			wbl_out_add(&id, s, 1);
+	}
+	for (; ((unsigned char)*s & 0xc0) == 0x80; s++)
+		wbl_out_add(&id, s, 1);
+	if (*s)
+		wbl_out_fmt(&id, "%%~%zu", i + 1);
+	return id.s;
+}
+
 static int32_t plan_all(struct plan *p)
 {
 	size_t n = p->map.ntables;
@@ -402,10 +427,7 @@ static int32_t plan_all(struct plan *p)
 	};
 	rc = rc ? rc : observe_target(p);
 	for (size_t i = 0; !rc && i < n; i++) {
-		struct wbl_out id = { 0 };
-
-		wbl_out_fmt(&id, "copy:%s", p->map.tables[i].to);
-		p->ids[i] = id.s;
+		p->ids[i] = step_id(p->map.tables[i].to, i);
 		rc = check_pair(p, &p->map.tables[i]);
 		rc = rc ? rc : count_table(p, i);
 	}

@@ -379,22 +379,56 @@ int32_t data_copy_verify(struct wbl_call *call, const struct wbl_work *work)
 
 /* ---- the step that looks at the whole ---- */
 
-static int32_t count_of(struct data_ends *e, int target, const char *text, uint64_t *ret)
+static int32_t ask(struct data_ends *e, int target, const char *before, const char *check,
+	const char *behind, struct wbl_doc **ret)
 {
-	struct wbl_sql sql = { .size = sizeof sql, .flags = 1, .text = text };
+	struct wbl_out text = { 0 };
+	struct wbl_sql sql = { .size = sizeof sql, .flags = 1 };
 	const struct wbl_store *store = target ? e->dst : e->src;
 	const char *json;
-	const struct wbl_node *rows;
+	int32_t rc;
+
+	wbl_out_fmt(&text, "%s%s%s", before, check, behind);
+	sql.text = text.s;
+	rc = store->sql(target ? e->target.self : e->source.self, e->call, &sql, &json);
+	if (!rc)
+		*ret = wbl_doc_parse(json, strlen(json), NULL);
+	wbl_out_clear(&text);
+	return rc;
+}
+
+static int32_t count_of(struct data_ends *e, int target, const char *check, uint64_t *ret)
+{
 	struct wbl_doc *doc;
-	int32_t rc = store->sql(target ? e->target.self : e->source.self, e->call, &sql, &json);
+	int32_t rc = ask(e, target, "SELECT count(*) FROM (", check, ")", &doc);
 
 	if (rc)
 		return rc;
-	doc = wbl_doc_parse(json, strlen(json), NULL);
-	rows = wbl_node_at(wbl_doc_root(doc), "rows");
-	*ret = rows ? rows->count : 0;
+	*ret = (uint64_t)wbl_node_int(wbl_doc_root(doc), "rows.0.0", 0);
 	wbl_doc_free(doc);
 	return WBL_OK;
+}
+
+/* After the run has been taken back nobody can look any more: so one of them is named. */
+static int32_t tell_broken(struct data_ends *e, const char *check, uint64_t broken)
+{
+	struct wbl_doc *doc;
+	const struct wbl_node *n;
+	const char *table, *parent;
+	int32_t rc = ask(e, 1, "", check, " LIMIT 1", &doc);
+
+	if (rc)
+		return rc;
+	n = wbl_doc_root(doc);
+	table = wbl_node_str(n, "rows.0.0");
+	parent = wbl_node_str(n, "rows.0.2");
+	rc = wbl_error_report(e->call, WBL_E_MISMATCH, "target",
+		"Copy the table that they lead to as well, or leave their rows out by `where`.",
+		"%llu reference%s nowhere, the first from table \"%s\" (row %lld) to table \"%s\"",
+		(unsigned long long)broken, broken == 1 ? " leads" : "s lead", table ? table : "?",
+		(long long)wbl_node_int(n, "rows.0.1", -1), parent ? parent : "?");
+	wbl_doc_free(doc);
+	return rc;
 }
 
 /* References are checked once everything is there. Those that were broken before are told and not blamed on the copy. */
@@ -417,9 +451,7 @@ static int32_t check_references(struct data_ends *e, const struct data_map *m)
 			(unsigned long long)broken);
 		return WBL_OK;
 	}
-	return wbl_error_report(e->call, WBL_E_MISMATCH, "target",
-		"Look at them with PRAGMA foreign_key_check, and mend the mapping.",
-		"%llu references lead nowhere", (unsigned long long)broken);
+	return tell_broken(e, check, broken);
 }
 
 int32_t data_verify_execute(struct wbl_call *call, const struct wbl_work *work)

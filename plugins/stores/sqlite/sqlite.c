@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -66,9 +67,14 @@ static const char *hint_of(int rc)
 
 int32_t sqlite_fail(struct sqlite_self *s, int rc, const char *what)
 {
+	size_t shown = strnlen(what, 200); /* the SQL of a wide table would hide the message */
+
+	while (what[shown] && ((unsigned char)what[shown] & 0xc0) == 0x80)
+		shown--;
 	if (rc == SQLITE_BUSY && wbl_stop_asked(s->call))
 		return WBL_E_CANCELLED;
-	return wbl_error_report(s->call, status_of(rc), s->path, hint_of(rc), "%s: %s", what,
+	return wbl_error_report(s->call, status_of(rc), s->path, hint_of(rc), "%.*s%s: %s",
+		(int)shown, what, what[shown] ? " ..." : "",
 		s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc));
 }
 
@@ -174,10 +180,15 @@ static void play_back(const char *path)
 
 int32_t sqlite_connect(struct sqlite_self *s, int flags)
 {
+	struct stat st;
 	char *real = NULL;
 	int32_t status;
 	int rc;
 
+	/* SQLite would wait for ever on a pipe, and write into a device. */
+	if (!stat(s->path, &st) && !S_ISREG(st.st_mode))
+		return wbl_error_report(s->call, WBL_E_PARAM, s->path,
+			"Name a SQLite 3 database file.", "not a regular file");
 	if (flags & SQLITE_OPEN_READONLY)
 		play_back(s->path);
 	rc = sqlite3_open_v2(s->path, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL);

@@ -3,7 +3,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sqlite_impl.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -370,7 +372,21 @@ static void tell_store(struct sqlite_self *s, struct wbl_out *o)
 	wbl_out_int(o, "writers", 1);
 	wbl_out_close(o, '}');
 	wbl_out_text(o, "snapshot", "one process: each chunk reads a view of its own");
-	wbl_out_text(o, "reference_check", "PRAGMA foreign_key_check");
+	wbl_out_text(o, "reference_check",
+		"SELECT \"table\", rowid, parent FROM pragma_foreign_key_check");
+}
+
+/* Said when it is planned, not found out in the first step. An earlier migration may still make it. */
+static void warn_of_folder(struct sqlite_self *s)
+{
+	char *copy = wbl_sdk_strdup(s->path);
+
+	if (access(dirname(copy), W_OK | X_OK))
+		wbl_warning_report(s->call, s->path,
+			errno == ENOENT ? "Make the folder before the plan is applied."
+					: "Give the engine's user the right to write there.",
+			"its folder cannot be written: %s", strerror(errno));
+	free(copy);
 }
 
 int32_t sqlite_describe(void *self, struct wbl_call *call, const char *set, const char **ret_json)
@@ -395,6 +411,8 @@ int32_t sqlite_describe(void *self, struct wbl_call *call, const char *set, cons
 		}
 	} else if (set) {
 		return WBL_END;
+	} else {
+		warn_of_folder(s);
 	}
 	wbl_out_close(&s->text, '}');
 	if (!rc)

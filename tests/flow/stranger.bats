@@ -1,0 +1,122 @@
+#!/usr/bin/env bats
+# What a newcomer trips over and an attacker tries: odd names, pipes and devices for databases, folders that are not there,
+# another configuration than the engine's, rows left out. Judged by sqlite3 and digests.
+# req: D1 D5 X1 X7 H3 W2 P1
+# SPDX-License-Identifier: Apache-2.0
+load functions
+setup() { flow_setup; }
+teardown() { flow_teardown; }
+
+# data NAME SOURCE-STORE SOURCE TARGET OPTIONS
+data()
+{
+	cat >"$1.conf" <<-END
+	migration: { handler = "data"; source = { store = "$2"; path = "$3"; };
+	  target = { store = "sqlite"; path = "$4"; }; options = { $5 }; };
+	END
+}
+
+@test "tables may be called anything: blanks, quotes, slashes, line breaks, long names" {
+	local long
+	long=$(printf 'ü%.0s' $(seq 150))
+	sqlite3 odd.db "CREATE TABLE \"a b/c%d \"\"q\"\" ñ\"(i INTEGER PRIMARY KEY, x); CREATE TABLE \"A B\"(i);
+		CREATE TABLE \"${long}1\"(i); CREATE TABLE \"${long}2\"(i); CREATE TABLE \"line
+break	tab\"(i); INSERT INTO \"a b/c%d \"\"q\"\" ñ\" VALUES(1,2); INSERT INTO \"${long}2\" VALUES(7);"
+	data odd sqlite odd.db new.db ''
+	whimbrel run -q --yes odd.conf
+	[ "$(sqlite3 odd.db .dump | sort | sha256sum)" = "$(sqlite3 new.db .dump | sort | sha256sum)" ]
+	whimbrel rollback -q last
+	[ ! -e new.db ]
+}
+
+@test "a pipe or a device is no database, and nobody waits for it" {
+	local what
+	printf 'a\n1\n' >a.csv
+	mkfifo pipe
+	for what in pipe /dev/zero; do
+		data from sqlite "$what" new.db ''
+		data to csv a.csv "$what" ''
+		run timeout 20 whimbrel plan from.conf
+		[ "$status" -eq 2 ]
+		[[ "$output" == *"not a regular file"* ]]
+		run timeout 20 whimbrel plan to.conf
+		[ "$status" -eq 2 ]
+		[[ "$output" == *"not a regular file"* ]]
+	done
+}
+
+@test "a folder that is not there: the plan warns, the run goes back clean" {
+	printf 'a\n1\n' >a.csv
+	data to csv a.csv nowhere/new.db ''
+	cat >put.conf <<-END
+	migration: { handler = "put_file"; options = { path = "nowhere/x"; content = "y"; }; };
+	END
+	for spec in to put; do
+		run whimbrel plan $spec.conf
+		[ "$status" -eq 0 ]
+		[[ "$output" == *"its folder cannot be written"* ]]
+		run whimbrel apply -q last
+		[ "$status" -eq 7 ]
+		[ "$(flow_state)" = rolled_back ]
+	done
+	[ ! -e nowhere ]
+}
+
+@test "another configuration folder than the engine's is not passed over in silence" {
+	mkdir other
+	cat >put.conf <<-END
+	migration: { handler = "put_file"; options = { path = "x"; content = "y"; }; };
+	END
+	whimbrel plan -q put.conf
+	run whimbrel --config other plan put.conf
+	[ "$status" -eq 5 ]
+	[[ "$output" == *"another configuration"*"whimbrel stop"* ]]
+	whimbrel --config other status
+	WHIMBREL_CONFIG=$T/../${T##*/}/config whimbrel plan -q put.conf
+	whimbrel --config other stop
+	whimbrel --config other plan -q put.conf
+}
+
+@test "what was left out is said where success is said" {
+	printf 'id\n1\nx\ny\n' >a.csv
+	data some csv a.csv new.db 'reject_limit = 5; tables = ( { to = "t"; columns = ( { name = "id"; type = "int"; } ); } );'
+	run whimbrel run -q --yes some.conf
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"2 items were left out"* ]]
+	[ "$(sqlite3 new.db 'SELECT count(*) FROM t')" -eq 1 ]
+}
+
+@test "broken references: the table and the row are named, as nobody can look after the way back" {
+	sqlite3 a.db 'CREATE TABLE p(i INTEGER PRIMARY KEY); INSERT INTO p VALUES(1),(2);
+		CREATE TABLE c(i INTEGER PRIMARY KEY, p REFERENCES p(i)); INSERT INTO c VALUES(5,1),(6,2);'
+	data part sqlite a.db new.db 'tables = ( { from = "c"; } );'
+	run whimbrel run -q --yes part.conf
+	echo "$output"
+	[ "$status" -eq 7 ]
+	[ ! -e new.db ]
+	data whole sqlite a.db new.db ''
+	whimbrel run -q --yes whole.conf
+	sqlite3 b.db 'CREATE TABLE p(i INTEGER PRIMARY KEY); CREATE TABLE c(i INTEGER PRIMARY KEY, p REFERENCES p(i));'
+	data fill sqlite a.db b.db 'existing = "empty"; tables = ( { from = "c"; } );'
+	before=$(flow_db_digest b.db)
+	run whimbrel run -q --yes fill.conf
+	[ "$status" -eq 7 ]
+	[[ "$output" == *'2 references lead nowhere, the first from table "c" (row 5) to table "p"'* ]]
+	[ "$(flow_db_digest b.db)" = "$before" ]
+}
+
+@test "after a rehearsal comes apply; a plan for an environment is made again for it" {
+	mkdir -p config/environments.d
+	echo 'connections = { };' >config/environments.d/staging.conf
+	printf 'id\nx\n' >a.csv
+	data bad csv a.csv new.db 'tables = ( { to = "t"; columns = ( { name = "id"; type = "int"; } ); } );'
+	run whimbrel run -q --yes --env staging bad.conf
+	[ "$status" -eq 7 ]
+	[[ "$output" == *"whimbrel plan bad.conf --env staging"* ]]
+	printf 'id\n1\n' >a.csv
+	whimbrel plan -q bad.conf
+	run whimbrel rehearse -q last
+	[[ "$output" == *"whimbrel apply p-000002"* ]]
+	[[ "$output" != *"whimbrel verify"* ]]
+	whimbrel apply -q last
+}
