@@ -37,6 +37,7 @@ struct wbl_cli {
 	const char *opt[WBL_OPT_COUNT]; /* NULL: not given; "" for those without argument */
 	bool json, events, quiet;
 	char *state, *config;      /* absolute */
+	bool config_named;         /* by option or environment, not just the usual place */
 	struct wbl_client *client; /* the connection, made at the first request */
 	bool events_begun;         /* the first line of --events is out */
 	int exit;                  /* of the last error that was reported */

@@ -53,6 +53,7 @@ static int32_t set_folders(struct wbl_cli *c, struct wbl_error *err)
 {
 	const char *config = given(c->opt[WBL_OPT_CONFIG], "WHIMBREL_CONFIG");
 
+	c->config_named = config != NULL;
 	c->state = state_folder(c);
 	c->config = absolute(config ? config : WBL_SYSCONFDIR "/whimbrel");
 	if (!c->state && c->verb->state != WBL_STATE_NONE)

@@ -5,6 +5,7 @@
 #include "core/cli/cli.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/cli/client.h"
@@ -24,6 +25,35 @@ static void note_other_version(const struct wbl_cli *c)
 	wbl_paper_clear(&p);
 }
 
+static bool same_folder(const char *a, const char *b)
+{
+	struct stat sa, sb;
+
+	return !strcmp(a, b) ||
+	       (!stat(a, &sa) && !stat(b, &sb) && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino);
+}
+
+/* An engine reads the configuration folder that it was started with. Who names another one must not
+ * be answered from the first, as if it had been read. */
+static int32_t check_config(const struct wbl_cli *c, struct wbl_error *err)
+{
+	static const char *const readers[] = { "plan", "validate", "rehearse", "apply", "run",
+		"handler", "doctor" };
+	const char *theirs = wbl_json_str(wbl_client_hello(c->client), "config");
+	size_t i;
+
+	if (!c->config_named || !theirs || same_folder(c->config, theirs))
+		return 0;
+	for (i = 0; i < WBL_COUNT(readers); i++)
+		if (!strcmp(c->verb->name, readers[i]))
+			return wbl_fail(err, WBL_E_STATE, c->config,
+				"End that engine first, when nothing runs: whimbrel stop.",
+				"the engine of this state folder runs with another configuration "
+				"folder, %s",
+				theirs);
+	return 0;
+}
+
 struct wbl_client *wbl_cli_client(struct wbl_cli *c)
 {
 	struct wbl_error err = { 0 };
@@ -38,6 +68,7 @@ struct wbl_client *wbl_cli_client(struct wbl_cli *c)
 	else
 		rc = wbl_client_start(
 			c->state, c->config, c->verb->state == WBL_STATE_MAKES, &c->client, &err);
+	rc = rc ? rc : check_config(c, &err);
 	if (rc) {
 		wbl_cli_fail(c, &err);
 		return NULL;

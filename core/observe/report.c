@@ -257,6 +257,27 @@ static json_t *steps_json(struct collecting *c)
 	return list;
 }
 
+static uint64_t left_out(const struct wbl_run *run)
+{
+	uint64_t n = 0;
+	size_t i;
+
+	for (i = 0; i < run->nsteps; i++)
+		n += run->steps[i].sums.rejected;
+	return n;
+}
+
+/* What was skipped is said wherever success is said. */
+static char *migrated(const struct wbl_run *run, const char *text)
+{
+	uint64_t n = left_out(run);
+
+	if (!n)
+		return wbl_strdup(text);
+	return wbl_strf("%s; %llu item%s left out, as the spec allows: whimbrel report %s", text,
+		(unsigned long long)n, n == 1 ? " was" : "s were", run->id);
+}
+
 static char *outcome(const struct wbl_run *run)
 {
 	const char *text = wbl_json_str(run->error, "text"),
@@ -264,10 +285,11 @@ static char *outcome(const struct wbl_run *run)
 
 	switch (run->state) {
 	case WBL_RUN_COMPLETED:
-		return wbl_strdup(run->rehearse ? "rehearsed from end to end; nothing was changed"
-						: "migrated, and every step verified");
+		return migrated(run, run->rehearse
+					     ? "rehearsed from end to end; nothing was changed"
+					     : "migrated, and every step verified");
 	case WBL_RUN_REVERSIBLE:
-		return wbl_strdup(
+		return migrated(run,
 			"migrated and verified; the way back is still open until it is finalized");
 	case WBL_RUN_ROLLED_BACK:
 	case WBL_RUN_CANCELLED:
@@ -388,6 +410,9 @@ static void next(json_t *list, char *text)
 
 static void add_next(json_t *list, const struct wbl_run *run)
 {
+	const char *env;
+	bool other;
+
 	if (run->held && !wbl_run_at_rest(run)) {
 		next(list, wbl_strf("whimbrel recover %s", run->id));
 		next(list, wbl_strf("whimbrel recover %s --strategy rollback", run->id));
@@ -411,12 +436,18 @@ static void add_next(json_t *list, const struct wbl_run *run)
 		next(list, wbl_strf("whimbrel rollback %s", run->id));
 		break;
 	case WBL_RUN_COMPLETED:
-		next(list, wbl_strf("whimbrel verify %s", run->id));
+		if (run->rehearse)
+			next(list, wbl_strf("whimbrel apply %s", wbl_json_str(run->plan, "id")));
+		else
+			next(list, wbl_strf("whimbrel verify %s", run->id));
 		break;
 	case WBL_RUN_ROLLED_BACK:
 	case WBL_RUN_CANCELLED:
-		next(list, wbl_strf("whimbrel plan %s",
-				   wbl_json_str(json_object_get(run->plan, "spec"), "name")));
+		env = wbl_json_str(run->plan, "environment");
+		other = env && strcmp(env, "default") != 0;
+		next(list, wbl_strf("whimbrel plan %s%s%s",
+				   wbl_json_str(json_object_get(run->plan, "spec"), "name"),
+				   other ? " --env " : "", other ? env : ""));
 		break;
 	default:
 		next(list, wbl_strf("whimbrel status %s", run->id));

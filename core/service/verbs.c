@@ -80,10 +80,11 @@ static void verb_hello(struct wbl_control_request *r)
 
 	wbl_time_text(e->started, at);
 	wbl_control_answer(
-		r, json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s}", "version", PACKAGE_VERSION,
+		r, json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s}", "version", PACKAGE_VERSION,
 			   "build", wbl_wire_build(), "pid", (int)getpid(), "uuid",
-			   wbl_state_uuid(e->state), "dir", wbl_state_dir(e->state), "started", at,
-			   "mode", r->control->on_demand ? "on-demand" : "serve"));
+			   wbl_state_uuid(e->state), "dir", wbl_state_dir(e->state), "config",
+			   e->options.config_dir, "started", at, "mode",
+			   r->control->on_demand ? "on-demand" : "serve"));
 }
 
 /* A host that waits for its next call is no work; it ends with the engine. */
