@@ -131,8 +131,10 @@ hide_and_recover()
 	as_before
 	flow_stop_engine
 	whimbrel plan -q spec.conf >/dev/null
+	flow_stop_engine
 	WBL_TEST_FAULT=host:6 whimbrel apply -q last
-	still
+	whimbrel -o json audit list --limit 100000 | jq -e '[.entries[] | select(.kind == "step.result" and .status < 0)] | length >= 1'
+	flow_until 5 still
 	whimbrel rollback -q last
 	as_before
 }
