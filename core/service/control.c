@@ -201,7 +201,7 @@ static void on_entry(void *ctx, struct wbl_run *run, json_t *entry)
 			if (!watches(r, run))
 				continue;
 			wbl_control_event(r, json_copy(entry));
-			if (kind && !strcmp(kind, "run.state"))
+			if (run->held || (kind && !strcmp(kind, "run.state")))
 				end_watch_at_rest(r, run);
 		}
 }
