@@ -30,7 +30,7 @@ static void refuse(struct wbl_control_request *r, int32_t code, const char *wher
 	wbl_control_refuse(r, &err, NULL);
 }
 
-/* The run that is named; answers by itself when there is none. */
+/* The run that is named; answers by itself when there is none: then the request is gone. */
 static struct wbl_run *run_of(struct wbl_control_request *r)
 {
 	struct wbl_run *run = wbl_run_find(r->control->engine, arg(r, "run"));
@@ -337,12 +337,13 @@ static const char *cannot_roll_back(struct wbl_run *run)
 static void verb_rollback(struct wbl_control_request *r)
 {
 	struct wbl_run *run = run_of(r);
-	const char *why, *to = arg(r, "to");
+	const char *why, *to;
 	WBL_AUTOFREE char *holder = NULL;
 	struct wbl_run_step *s = NULL;
 
 	if (!run)
 		return;
+	to = arg(r, "to");
 	why = cannot_roll_back(run);
 	if (why) {
 		refuse_state(r, run, why);
@@ -436,11 +437,13 @@ static void verb_recover(struct wbl_control_request *r)
 static void verb_confirm(struct wbl_control_request *r)
 {
 	struct wbl_run *run = run_of(r);
-	struct wbl_run_step *s = run && arg(r, "step") ? wbl_run_step(run, arg(r, "step")) : NULL;
-	const char *text = arg(r, "text") ? arg(r, "text") : "";
+	struct wbl_run_step *s;
+	const char *text;
 
 	if (!run)
 		return;
+	s = arg(r, "step") ? wbl_run_step(run, arg(r, "step")) : NULL;
+	text = arg(r, "text") ? arg(r, "text") : "";
 	if (!s || !(s->flags & WBL_STEP_MANUAL) ||
 		(s->state != WBL_STEP_WAITING && s->state != WBL_STEP_UNDOING)) {
 		refuse(r, WBL_E_STATE, arg(r, "step"),
