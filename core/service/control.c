@@ -242,6 +242,10 @@ void wbl_control_watch(struct wbl_control_request *r, struct wbl_run *run, int64
 		wbl_control_refuse(r, &err, NULL);
 		return;
 	}
+	if (!find(r->control, r->connection)) {
+		end_request(r); /* nobody is left to be told of the end */
+		return;
+	}
 	r->watched = wbl_strdup(run->id);
 	end_watch_at_rest(r, run);
 }
