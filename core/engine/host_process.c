@@ -1212,6 +1212,7 @@ void wbl_hosts_kill_all(struct wbl_engine *e)
 		wbl_orphans_end(e, h->lock_path);
 		if (h->call)
 			free_call(h->call);
+		h->instance->idle = NULL;
 		h->instance->nhosts--;
 		free_instance_if_unused(h->instance);
 		free_host(h);
