@@ -95,21 +95,29 @@ pester()
 	echo "# $n files refused, the true one applied" >&3
 }
 
-@test "a state folder that others could write, or that is no folder, is refused" {
+# folder_refused NAME EXIT TEXT: no engine stays there, and TEXT says why.
+folder_refused()
+{
+	run timeout 20 whimbrel --state "$T/$1" plan "$T/spec.conf"
+	[ "$status" -eq "$2" ] && [[ "$output" == *"$3"* ]] || { echo "$1: $status $output"; return 1; }
+	! pgrep -f "serve --on-demand --state $T/$1" || { echo "$1: an engine is left"; return 1; }
+}
+
+@test "a state folder that others could write, or that holds what is no state, is refused" {
 	spec none none 0 0
 	mkdir -m 777 open
-	run whimbrel --state "$T/open" plan spec.conf
-	[ "$status" -ne 0 ] || [ "$(stat -c %a open)" = 700 ]
+	folder_refused open 2 "written by others"
+	[ "$(stat -c %a open)" = 777 ]
 	: >file
-	run whimbrel --state "$T/file" plan spec.conf
-	[ "$status" -ne 0 ]
-	mkdir -m 700 junk
-	head -c 9000 /dev/urandom >junk/state.db
-	cp junk/state.db junk/journal.db
-	run whimbrel --state "$T/junk" plan spec.conf
-	ls junk >&2
-	for f in open junk; do
-		pid=$(tr -dc 0-9 <"$T/$f/lock" 2>/dev/null) || continue
-		[ -z "$pid" ] || kill "$pid" 2>/dev/null || true
-	done
+	folder_refused file 2 "Not a directory"
+	mkdir -m 700 junk fifo sock
+	head -c 9000 /dev/urandom >junk/history.db
+	before=$(sha256sum junk/history.db)
+	folder_refused junk 11 "not a database"
+	[ "$(sha256sum junk/history.db)" = "$before" ]
+	mkfifo fifo/lock
+	folder_refused fifo 1 "fifo/lock"
+	mkdir sock/control.sock
+	folder_refused sock 1 "control socket"
+	[ ! -e "$T/out.evil0" ]
 }

@@ -30,7 +30,7 @@ teardown() { hostile_teardown; }
 	execute files 100000 7 0 files could be opened
 	execute limits 3 7 0 not whole
 	execute surroundings 0 0 0
-	execute return_twice 0 7 0 .
+	execute return_twice 0 7 0 a call that was not made
 	execute forge 2 7 0 out of turn
 	execute forge 3 7 0 out of turn
 	execute forge 7 7 0 only the engine sends
