@@ -106,3 +106,14 @@ found()
 	[ "$status" -ne 0 ]
 	[ ! -e evil ]
 }
+
+@test "the newest entry changed: no engine starts on it, and audit verify still names it" {
+	newest=$(sqlite3 state/history.db 'SELECT max(seq) FROM entry')
+	edit "UPDATE entry SET actor = 'nobody' WHERE seq = $newest"
+	run whimbrel status
+	[ "$status" -eq 11 ]
+	run whimbrel audit verify
+	echo "$output"
+	[ "$status" -eq 11 ]
+	[[ "$output" == *"$newest"* ]]
+}
