@@ -69,6 +69,7 @@ struct wbl_host_process {
 	int64_t printed;
 	struct out_frame *queue, **queue_last;
 	size_t queued, strays;
+	uint32_t calls;                 /* made so far: a return names its own, not the next one */
 	int64_t told_items, told_bytes; /* the throttle that it knows */
 };
 
@@ -262,7 +263,7 @@ static void send_call(struct wbl_host_process *h)
 	json_object_set(j, "work", call->work);
 	h->state = BUSY;
 	call->started = wbl_now_mono();
-	send_frame(h, WBL_WIRE_CALL, 1, j, call->parts, WBL_COUNT(call->parts), -1);
+	send_frame(h, WBL_WIRE_CALL, ++h->calls, j, call->parts, WBL_COUNT(call->parts), -1);
 	if (call->signals || throttle_is_news(h))
 		send_signal(call); /* what was said before the call began, the host has forgotten */
 	arm_deadline(h);
@@ -658,7 +659,7 @@ static void on_return(struct wbl_host_process *h, struct wbl_frame *f)
 {
 	struct wbl_outcome_of_call o = { 0 };
 
-	if (!h->call || h->state != BUSY || f->seq != 1) {
+	if (!h->call || h->state != BUSY || f->seq != h->calls) {
 		wbl_fail(&h->error, WBL_E_WIRE, NULL, NULL,
 			"the host process returned from a call that was not made");
 		kill_host(h, WBL_E_WIRE, "broken protocol");
