@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # The engine's process: started by whoever comes first, one for a folder, outliving terminals and commands, steered
 # from a second command, ended in the middle without harm.
-# req: U1 U2 X3 X7 H1
+# req: X4 X9 M1 W2 H5
 # SPDX-License-Identifier: Apache-2.0
 load functions
 load hostile

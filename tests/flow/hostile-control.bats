@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Clients of the control socket that keep no rules, and plan files that nobody made: the engine stays as it was, others
 # are served meanwhile.
-# req: U1 H1 P4 M4
+# req: H5 P3 W2
 # SPDX-License-Identifier: Apache-2.0
 load functions
 load hostile

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Handlers that crash, hang, lie, flood and leave things behind: each is a failed step with a reason, taken back by
 # policy, while a run beside it finishes and the engine stays as it was.
-# req: M1 M4 X3 X8 H1
+# req: H5 X4 X6 X7 X8 U5
 # SPDX-License-Identifier: Apache-2.0
 load functions
 load hostile

@@ -1,4 +1,5 @@
 /* tests/fuzz/control.c - any bytes as a line of the control socket.
+ * req: Q4
  * SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

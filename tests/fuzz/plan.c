@@ -1,5 +1,6 @@
 /* tests/fuzz/plan.c - plan documents: any JSON, and a good one with members changed, moved and taken away.
  * What is accepted must be whole: every reference resolved, every step in the order after those it waits for.
+ * req: Q4 P3
  * SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
