@@ -70,15 +70,24 @@ void wbl_step_call_ended(struct wbl_call_request *call)
 
 /* --- making calls --- */
 
+/* What a handler writes into a target as the run's name must not be that of any other run: every state
+ * folder has an r-000001, and a copied folder has the uuid of its original. */
+static char *run_name(const struct wbl_run *run)
+{
+	return wbl_strf("%s.%s.%llx", run->id, wbl_state_uuid(run->engine->state),
+		(unsigned long long)run->created);
+}
+
 static json_t *work_json(const struct wbl_run_step *s, uint32_t flags, const char *chunk)
 {
+	WBL_AUTOFREE char *name = run_name(s->run);
 	WBL_AUTOFREE char *key =
-		chunk ? wbl_strf("%s/%s/%s/%lld", s->run->id, s->id, chunk, (long long)s->pass)
-		      : wbl_strf("%s/%s/%lld", s->run->id, s->id, (long long)s->pass);
+		chunk ? wbl_strf("%s/%s/%s/%lld", name, s->id, chunk, (long long)s->pass)
+		      : wbl_strf("%s/%s/%lld", name, s->id, (long long)s->pass);
 	json_t *w = json_object();
 
 	wbl_json_puti(w, "flags", flags);
-	wbl_json_put(w, "run_id", s->run->id);
+	wbl_json_put(w, "run_id", name);
 	wbl_json_put(w, "step_id", s->own_id);
 	wbl_json_put(w, "op", s->op);
 	wbl_json_put(w, "params", s->params ? s->params : "{}");

@@ -120,3 +120,42 @@ break	tab\"(i); INSERT INTO \"a b/c%d \"\"q\"\" ñ\" VALUES(1,2); INSERT INTO \"
 	[[ "$output" != *"whimbrel verify"* ]]
 	whimbrel apply -q last
 }
+
+@test "two engines, one target: each has an r-000001, and neither takes away what is the other's" {
+	local i one two
+	seq 20000 | sed '1s/.*/id/' >a.csv
+	for one in a b; do
+		data $one csv a.csv both.db "tidy = false; tables = ( { to = \"$one\"; } );"
+		WHIMBREL_STATE=$T/state-$one whimbrel run -q --yes $one.conf
+	done
+	[ "$(sqlite3 both.db 'SELECT count(DISTINCT origin) FROM _whimbrel_receipt')" -eq 2 ]
+	two=$(sqlite3 both.db '.dump b' | sha256sum)
+	WHIMBREL_STATE=$T/state-a whimbrel rollback -q last
+	[ "$(sqlite3 both.db '.dump b' | sha256sum)" = "$two" ]
+	WHIMBREL_STATE=$T/state-b whimbrel verify last
+	WHIMBREL_STATE=$T/state-b whimbrel rollback -q last
+	[ -z "$(sqlite3 both.db .tables)" ]
+	# at the same moment, into the same table: one wins, whole, or none
+	rm -rf both.db
+	for i in 1 2 3; do
+		rm -rf both.db state-a state-b
+		data same csv a.csv both.db 'tables = ( { to = "t"; } );'
+		for one in a b; do
+			whimbrel --state "$T/state-$one" plan -q same.conf
+		done
+		whimbrel --state "$T/state-a" apply -q last >a.log 2>&1 &
+		two=0
+		whimbrel --state "$T/state-b" apply -q last >b.log 2>&1 || two=$?
+		one=0
+		wait $! || one=$?
+		echo "$i: $one $two"
+		if [ $one -eq 0 ] || [ $two -eq 0 ]; then
+			[ "$(sqlite3 both.db 'SELECT count(*) FROM t')" -eq 19999 ]
+		else
+			[ ! -e both.db ] || [ -z "$(sqlite3 both.db .tables)" ]
+		fi
+	done
+	for one in a b; do
+		whimbrel --state "$T/state-$one" stop
+	done
+}

@@ -146,9 +146,11 @@ static int32_t set_up(struct sqlite_self *s)
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	/* EXTRA, not FULL: a journal whose removal is not synced comes back after a loss of power, and takes back what was committed. */
-	rc = sqlite_run(
-		s, "PRAGMA synchronous=EXTRA; PRAGMA cache_size=-8000; PRAGMA foreign_keys=OFF");
-	rc = rc ? rc : sqlite_prepare(s, "PRAGMA encoding", &st);
+	rc = sqlite3_exec(s->db,
+		"PRAGMA synchronous=EXTRA; PRAGMA cache_size=-8000; PRAGMA foreign_keys=OFF", NULL,
+		NULL, NULL);
+	rc = rc ? sqlite_fail(s, rc, "cannot open the database")
+		: sqlite_prepare(s, "PRAGMA encoding", &st);
 	if (rc)
 		return rc;
 	if (sqlite3_step(st) == SQLITE_ROW)
