@@ -65,8 +65,9 @@ static bool failures(struct wbl_paper *p, const json_t *report)
 		const json_t *all = json_object_get(step, "diagnostics"),
 			     *error = json_object_get(step, "error");
 
+		/* A step that was taken back keeps what made it fail. */
 		if (strcmp(state, "failed") && strcmp(state, "undo_failed") &&
-			!json_array_size(all))
+			!json_array_size(all) && !json_is_object(error))
 			continue;
 		if (!any)
 			wbl_paper_head(p, "What went wrong");
