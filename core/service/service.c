@@ -109,7 +109,8 @@ static void tell_end(struct wbl_control *c, int32_t rc, const struct wbl_error *
 	struct wbl_error asked;
 
 	if (!rc)
-		wbl_fail(&asked, WBL_E_UNAVAILABLE, NULL, "A run that was under way goes on with: whimbrel recover.",
+		wbl_fail(&asked, WBL_E_UNAVAILABLE, NULL,
+			"A run that was under way goes on with: whimbrel recover.",
 			"the engine was asked to end");
 	wbl_control_tell_end(c, rc ? err : &asked);
 }
