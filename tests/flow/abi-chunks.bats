@@ -42,6 +42,12 @@ all_there()
 	[ "$(abi_run)" = completed ]
 	all_there
 	rm -rf world/* ctl/*
+	# One that began to split and then does it all itself: the part that it had named is nobody's.
+	rm -rf world/* ctl/*
+	parts 2 8 9 "half @once;"
+	[ "$(abi_run)" = completed ]
+	all_there
+	[ "$(abi_calls execute p)" = 3 ]
 	deaths=0
 	for n in 2 5 8; do
 		flow_stop_engine

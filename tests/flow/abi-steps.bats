@@ -208,6 +208,24 @@ order()
 	[ "$(flow_count barrier.open)" = 4 ]
 }
 
+@test "chunks that are under way when another migration is cut over go on under the new epoch" {
+	{
+		printf 'migrations: ('
+		abi_migration a <<<'{ id = "p"; flags = "partitioned"; processes = 2; attempts = 1; chunks = "parts 2 2"; execute = "wait @go; checkpoint x; items 9"; verify = "total 4"; }'
+		printf ', '
+		abi_migration b <<<'{ id = "first"; execute = "wait @cut"; }, { id = "switch"; after = "first"; barrier = "switch"; execute = "append log x"; }'
+		printf ');\n'
+	} >spec.conf
+	abi_start
+	abi_waits @go
+	abi_waits @cut
+	abi_go cut
+	flow_until 10 test -e world/log
+	abi_go go
+	abi_until completed
+	[ "$(abi_calls execute p)" = 2 ]
+}
+
 @test "one fails after the switch has opened: all go back, in reverse" {
 	before=$(flow_digest world)
 	three

@@ -102,6 +102,15 @@ cancel()
 	done
 }
 
+@test "cancelled, and the look at what is left does not end: a person is needed, soon" {
+	fresh 'timeout = "600ms"; execute = "keep a; put a x; wait @never"; before = "wait @never"; probe = "state 2";'
+	abi_start
+	abi_waits @never
+	whimbrel cancel last --detach
+	abi_until rollback_failed
+	[ "$(abi_calls before s)" -le 3 ]
+}
+
 @test "rollback fails, is mended by hand, and taken up again" {
 	fresh 'execute = "keep a; put a x; status FAILED"; rollback = "unless @mended FAILED; restore"; before = "kept a";'
 	[ "$(abi_run)" = rollback_failed ]
