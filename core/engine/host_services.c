@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-
 #include "core/engine/faults.h"
 #include "core/engine/host_service.h"
 #include "core/engine/names.h"
