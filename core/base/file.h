@@ -12,7 +12,8 @@ int32_t wbl_file_read(const char *path, size_t max, struct wbl_buf *ret, struct 
 /* Temporary file beside it, write, fsync, rename, fsync of the folder. mode e.g. 0600. */
 int32_t wbl_file_replace(
 	const char *path, const void *data, size_t len, unsigned mode, struct wbl_error *err);
-int32_t wbl_mkdirs(const char *path, unsigned mode, struct wbl_error *err); /* like mkdir -p, names synced */
+int32_t wbl_mkdirs(
+	const char *path, unsigned mode, struct wbl_error *err);  /* like mkdir -p, names synced */
 int32_t wbl_sync_parent(const char *path, struct wbl_error *err); /* fsync of the folder of path */
 int wbl_write_all(int fd, const void *data, size_t len);          /* 0 or -1 with errno */
 /* Absolute, without "." "..", "//"; symbolic links stay. `dir` is for relative ones. Caller frees. */
