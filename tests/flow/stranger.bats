@@ -129,12 +129,12 @@ break	tab\"(i); INSERT INTO \"a b/c%d \"\"q\"\" ñ\" VALUES(1,2); INSERT INTO \"
 		WHIMBREL_STATE=$T/state-$one whimbrel run -q --yes $one.conf
 	done
 	[ "$(sqlite3 both.db 'SELECT count(DISTINCT origin) FROM _whimbrel_receipt')" -eq 2 ]
-	two=$(sqlite3 both.db '.dump b' | sha256sum)
-	WHIMBREL_STATE=$T/state-a whimbrel rollback -q last
-	[ "$(sqlite3 both.db '.dump b' | sha256sum)" = "$two" ]
-	WHIMBREL_STATE=$T/state-b whimbrel verify last
+	two=$(sqlite3 both.db '.dump a' | sha256sum)
 	WHIMBREL_STATE=$T/state-b whimbrel rollback -q last
-	[ -z "$(sqlite3 both.db .tables)" ]
+	[ "$(sqlite3 both.db '.dump a' | sha256sum)" = "$two" ]
+	WHIMBREL_STATE=$T/state-a whimbrel verify last
+	WHIMBREL_STATE=$T/state-a whimbrel rollback -q last
+	[ ! -e both.db ]
 	# at the same moment, into the same table: one wins, whole, or none
 	rm -rf both.db
 	for i in 1 2 3; do
@@ -158,4 +158,57 @@ break	tab\"(i); INSERT INTO \"a b/c%d \"\"q\"\" ñ\" VALUES(1,2); INSERT INTO \"
 	for one in a b; do
 		whimbrel --state "$T/state-$one" stop
 	done
+}
+
+@test "the way back needs no source: gone in the middle, gone afterwards, another one by then" {
+	seq 20000 | sed '1s/.*/id/' >a.csv
+	sqlite3 live.db 'CREATE TABLE mine(x); INSERT INTO mine VALUES(1)'
+	before=$(flow_db_digest live.db)
+	data load csv a.csv live.db 'chunk_rows = 1000; tables = ( { to = "t"; indexes = ( { name = "i"; columns = ( "id" ); } ); } );'
+	whimbrel plan -q load.conf
+	whimbrel apply last --detach --items 5000
+	flow_until 10 test "$(sqlite3 live.db 'SELECT count(*) FROM t' 2>/dev/null || echo 0)" -ge 0
+	mv a.csv b.csv
+	run whimbrel watch last
+	[ "$(flow_state)" = rolled_back ]
+	[ "$(flow_db_digest live.db)" = "$before" ]
+	for change in 'rm a.csv' 'echo other >a.csv'; do
+		cp b.csv a.csv
+		whimbrel run -q --yes load.conf
+		eval "$change"
+		whimbrel rollback -q last
+		[ "$(flow_db_digest live.db)" = "$before" ]
+	done
+}
+
+@test "an index that was there before stays on the way back" {
+	sqlite3 live.db 'CREATE TABLE t(id); CREATE INDEX i ON t(id)'
+	before=$(flow_db_digest live.db)
+	printf 'id\n1\n2\n' >a.csv
+	data load csv a.csv live.db 'existing = "empty"; tables = ( { to = "t"; indexes = ( { name = "i"; columns = ( "id" ); },
+		{ name = "j"; columns = ( "id" ); } ); } );'
+	whimbrel run -q --yes load.conf
+	[ "$(sqlite3 live.db "SELECT count(*) FROM sqlite_schema WHERE type = 'index'")" -eq 2 ]
+	whimbrel rollback -q last
+	[ "$(flow_db_digest live.db)" = "$before" ]
+}
+
+@test "the way back in a database that lives: what others put there stays, what they took away is told" {
+	sqlite3 live.db 'CREATE TABLE a(x); CREATE INDEX ai ON a(x); CREATE VIEW av AS SELECT * FROM a'
+	printf 'id\n1\n' >a.csv
+	data load csv a.csv live.db 'tables = ( { to = "t"; } );'
+	whimbrel run -q --yes load.conf
+	sqlite3 live.db 'CREATE TABLE theirs(y); INSERT INTO theirs VALUES(1)'
+	run whimbrel rollback -q last
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"others put"*"they stay"* ]]
+	[ "$(sqlite3 live.db 'SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema ORDER BY 1)')" = a,ai,av,theirs ]
+	whimbrel run -q --yes load.conf
+	sqlite3 live.db 'DROP INDEX ai'
+	run whimbrel rollback -q last
+	[ "$status" -eq 9 ]
+	[[ "$output" == *"ai: expected what was there before, found none"* ]]
+	sqlite3 live.db 'CREATE INDEX ai ON a(x)'
+	whimbrel recover -q last
+	[ "$(flow_state)" = rolled_back ]
 }

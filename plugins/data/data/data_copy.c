@@ -394,7 +394,7 @@ int32_t data_copy_rollback(struct wbl_call *call, const struct wbl_work *work)
 	int32_t rc = data_undo_list(call, &list, &n);
 
 	if (!rc && n && !list[0].reversed) {
-		rc = data_open(call, WBL_OPEN_WRITE, &e);
+		rc = data_open_target(call, WBL_OPEN_WRITE, &e);
 		if (!rc) {
 			rc = data_change_named(&e, work, "raise_epoch", NULL, NULL);
 			WBL_FAULT(call, "epoch_raised");

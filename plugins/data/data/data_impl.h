@@ -43,6 +43,11 @@ struct data_ends {
 };
 
 int32_t data_open(struct wbl_call *call, uint32_t target_flags, struct data_ends *ret);
+/* The way back needs no source: it may be gone or another one by then. */
+int32_t data_open_target(struct wbl_call *call, uint32_t target_flags, struct data_ends *ret);
+int32_t data_describe_target(struct data_ends *e, struct wbl_doc **ret);
+/* [name, digest of its definition, name, ...] of all tables, indexes, views and triggers. */
+void data_objects_tell(const struct wbl_doc *target, const char *key, struct wbl_out *o);
 void data_close(struct data_ends *e);
 /* Reads both descriptions and the options. PARAM names the place in the options. */
 int32_t data_map_build(struct data_ends *e, struct data_map *ret);

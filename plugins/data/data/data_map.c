@@ -34,20 +34,10 @@ void data_map_clear(struct data_map *m)
 	memset(m, 0, sizeof *m);
 }
 
-int32_t data_open(struct wbl_call *call, uint32_t target_flags, struct data_ends *e)
+static int32_t open_target(struct wbl_call *call, uint32_t target_flags, struct data_ends *e)
 {
-	int32_t rc;
+	int32_t rc = e->peers->open(call, "target", "wbl.store/1", target_flags, &e->target);
 
-	*e = (struct data_ends){ .call = call, .peers = wbl_service(call, "wbl.peer/1") };
-	e->source.size = e->target.size = sizeof e->source;
-	if (!e->peers)
-		return wbl_error_report(
-			call, WBL_E_ABI, NULL, NULL, "the host opens no stores here");
-	rc = e->peers->open(call, "source", "wbl.store/1", WBL_OPEN_READ, &e->source);
-	if (rc)
-		return rc;
-	e->src = e->source.table;
-	rc = e->peers->open(call, "target", "wbl.store/1", target_flags, &e->target);
 	if (rc) {
 		data_close(e);
 		return rc;
@@ -58,6 +48,33 @@ int32_t data_open(struct wbl_call *call, uint32_t target_flags, struct data_ends
 	data_close(e);
 	return wbl_error_report(call, WBL_E_UNSUPPORTED, "target",
 		"Choose a store that can be written.", "this store cannot be written");
+}
+
+static int32_t begin(struct wbl_call *call, struct data_ends *e)
+{
+	*e = (struct data_ends){ .call = call, .peers = wbl_service(call, "wbl.peer/1") };
+	e->source.size = e->target.size = sizeof e->source;
+	return e->peers ? WBL_OK
+			: wbl_error_report(
+				  call, WBL_E_ABI, NULL, NULL, "the host opens no stores here");
+}
+
+int32_t data_open(struct wbl_call *call, uint32_t target_flags, struct data_ends *e)
+{
+	int32_t rc = begin(call, e);
+
+	rc = rc ? rc : e->peers->open(call, "source", "wbl.store/1", WBL_OPEN_READ, &e->source);
+	if (rc)
+		return rc;
+	e->src = e->source.table;
+	return open_target(call, target_flags, e);
+}
+
+int32_t data_open_target(struct wbl_call *call, uint32_t target_flags, struct data_ends *e)
+{
+	int32_t rc = begin(call, e);
+
+	return rc ? rc : open_target(call, target_flags, e);
 }
 
 void data_close(struct data_ends *e)
@@ -352,6 +369,11 @@ static int32_t describe(
 		return WBL_OK;
 	return wbl_error_report(e->call, WBL_E_ABI, store->name, NULL,
 		"the store's description cannot be read: %s", why);
+}
+
+int32_t data_describe_target(struct data_ends *e, struct wbl_doc **ret)
+{
+	return describe(e, e->dst, e->target.self, ret);
 }
 
 static int32_t look(struct data_ends *e, struct data_map *m)

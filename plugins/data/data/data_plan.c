@@ -249,11 +249,17 @@ static int32_t omit_rest(struct plan *p)
 
 static void schema_params(struct plan *p, struct wbl_out *o)
 {
+	enum { OBJECTS_ROOM = 24 << 10 }; /* parameters travel in one message */
 	const struct wbl_node *t = wbl_doc_root(p->map.target);
+	struct wbl_out objects = { 0 };
 
 	wbl_out_open(o, NULL, '{');
 	wbl_out_bool(o, "store", !wbl_node_bool(t, "exists", 0));
 	wbl_out_text(o, "before", wbl_node_str(t, "schema_digest"));
+	data_objects_tell(p->map.target, "objects", &objects);
+	if (objects.len < OBJECTS_ROOM)
+		data_objects_tell(p->map.target, "objects", o);
+	wbl_out_clear(&objects);
 	wbl_out_open(o, "create", '[');
 	for (size_t i = 0; i < p->map.ntables; i++)
 		if (!p->map.tables[i].target)

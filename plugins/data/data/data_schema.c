@@ -1,6 +1,6 @@
 /* data_schema.c - what is made around the rows: the store itself, tables, indexes, views, and taken away again.
- * In: the mapping, step parameters ({"create":[...],"store":bool,"before":digest}).  Out: schema changes of the target, each after its undo
- * record.  Only what this run made is dropped: its receipt stands in the target.
+ * In: the mapping, step parameters ({"create":[...],"objects":[...],"store":bool,"before":digest}).  Out: schema changes of the
+ * target, each after its undo record.  Only what this run made is dropped: its receipt stands in the target.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "data_impl.h"
 
@@ -278,29 +278,90 @@ static int32_t check_tables(struct data_ends *e, struct data_map *m)
 	return WBL_OK;
 }
 
-/* A database that lives may have got other tables since; that cannot be taken back here, and must not keep the run
- * from its end. Tables of this run's own names were not there before. */
-static int32_t other_schema(struct data_ends *e, const struct data_map *m)
+static void tell_object(const struct wbl_node *x, struct wbl_out *o)
 {
-	const char *existing = wbl_param_text(e->call, "existing").s;
-	const struct wbl_node *sets = wbl_node_at(wbl_doc_root(m->target), "sets"), *s;
+	const char *definition = wbl_node_str(x, "definition");
+	char hex[33];
 
-	for (size_t i = 0; i < m->ntables && strcmp(existing, "empty") != 0; i++)
-		for (s = sets ? sets->child : NULL; s; s = s->next)
-			if (!strcasecmp(wbl_node_str(s, "name"), m->tables[i].to))
-				return differs(e->call, WBL_DIFF_EXTRA, m->tables[i].to, "no table",
-					"one");
-	wbl_warning_report(e->call, "target",
-		"If nobody else has changed it, compare it with a backup of the time before the "
-		"run.",
-		"its tables, indexes or views are others than before; this run's are taken back");
+	wbl_digest_hex(definition ? definition : "", definition ? strlen(definition) : 0, hex);
+	wbl_out_text(o, NULL, wbl_node_str(x, "name"));
+	wbl_out_textn(o, NULL, hex, 16);
+}
+
+void data_objects_tell(const struct wbl_doc *target, const char *key, struct wbl_out *o)
+{
+	const struct wbl_node *root = wbl_doc_root(target), *set, *x;
+
+	wbl_out_open(o, key, '[');
+	for (set = wbl_node_at(root, "sets.0"); set; set = set->next) {
+		tell_object(set, o);
+		for (x = wbl_node_at(set, "indexes.0"); x; x = x->next)
+			tell_object(x, o);
+	}
+	for (x = wbl_node_at(root, "others.0"); x; x = x->next)
+		tell_object(x, o);
+	wbl_out_close(o, ']');
+}
+
+static const struct wbl_node *digest_of(const struct wbl_node *objects, const char *name)
+{
+	const struct wbl_node *x = objects->child;
+
+	for (; x && x->next; x = x->next->next)
+		if (!strcmp(x->text.s, name))
+			return x->next;
+	return NULL;
+}
+
+static int32_t compare_objects(
+	struct data_ends *e, const struct wbl_node *was, const struct wbl_node *is)
+{
+	for (const struct wbl_node *x = was->child; x && x->next; x = x->next->next) {
+		const struct wbl_node *now = digest_of(is, x->text.s);
+
+		if (!now)
+			return differs(e->call, WBL_DIFF_MISSING, x->text.s,
+				"what was there before", "none");
+		if (strcmp(now->text.s, x->next->text.s) != 0)
+			return differs(e->call, WBL_DIFF_CHANGED, x->text.s,
+				"the definition of before", "another one");
+	}
 	return WBL_OK;
 }
 
-/* After the rollback: the same objects, word for word, as when the plan was made, but for what others did. */
-static int32_t check_before(struct data_ends *e, struct data_map *m, const struct wbl_node *params)
+/* A database that lives may have got other tables since; they cannot be taken back here, and must not keep the run from
+ * its end. What was there before must be there, and what this run was to make must not. */
+static int32_t other_schema(
+	struct data_ends *e, const struct wbl_doc *target, const struct wbl_node *params)
 {
-	const struct wbl_node *now = wbl_doc_root(m->target);
+	const struct wbl_node *create = wbl_node_at(params, "create"),
+			      *was = wbl_node_at(params, "objects");
+	struct wbl_out o = { 0 };
+	struct wbl_doc *now;
+	int32_t rc;
+
+	if (!was)
+		return differs(e->call, WBL_DIFF_CHANGED, "target", wbl_node_str(params, "before"),
+			"another schema");
+	for (const struct wbl_node *c = create ? create->child : NULL; c; c = c->next)
+		if (data_set(target, c->text.s))
+			return differs(e->call, WBL_DIFF_EXTRA, c->text.s, "no table", "one");
+	data_objects_tell(target, NULL, &o);
+	now = wbl_doc_parse(o.s, o.len, NULL);
+	rc = now ? compare_objects(e, was, wbl_doc_root(now)) : WBL_E_ABI;
+	wbl_doc_free(now);
+	wbl_out_clear(&o);
+	if (!rc)
+		wbl_warning_report(e->call, "target", "Decide whether they are still wanted.",
+			"others put tables, indexes or views into it; they stay");
+	return rc;
+}
+
+/* After the rollback: the same objects, word for word, as when the plan was made, but for what others did. */
+static int32_t compare_before(
+	struct data_ends *e, const struct wbl_doc *target, const struct wbl_node *params)
+{
+	const struct wbl_node *now = wbl_doc_root(target);
 	const char *was = wbl_node_str(params, "before"), *is = wbl_node_str(now, "schema_digest");
 	int made = wbl_node_bool(params, "store", 0);
 
@@ -313,8 +374,23 @@ static int32_t check_before(struct data_ends *e, struct data_map *m, const struc
 	else if (made)
 		return differs(e->call, WBL_DIFF_EXTRA, "target", "no store", "an empty one");
 	if (!made && was && is && strcmp(was, is) != 0)
-		return other_schema(e, m);
+		return other_schema(e, target, params);
 	return WBL_OK;
+}
+
+static int32_t check_before(struct wbl_call *call, const struct wbl_node *params)
+{
+	struct wbl_doc *target = NULL;
+	struct data_ends e;
+	int32_t rc = data_open_target(call, WBL_OPEN_READ, &e);
+
+	if (rc)
+		return rc;
+	rc = data_describe_target(&e, &target);
+	rc = rc ? rc : compare_before(&e, target, params);
+	wbl_doc_free(target);
+	data_close(&e);
+	return rc;
 }
 
 int32_t data_schema_verify(struct wbl_call *call, const struct wbl_work *work)
@@ -322,13 +398,16 @@ int32_t data_schema_verify(struct wbl_call *call, const struct wbl_work *work)
 	struct wbl_doc *params = wbl_doc_parse(work->params, strlen(work->params), NULL);
 	struct data_ends e;
 	struct data_map m;
-	int32_t rc = with_map(call, WBL_OPEN_READ, &e, &m);
+	int32_t rc;
 
+	if (work->flags & WBL_WORK_BEFORE) {
+		rc = check_before(call, wbl_doc_root(params));
+		wbl_doc_free(params);
+		return rc;
+	}
+	rc = with_map(call, WBL_OPEN_READ, &e, &m);
 	if (!rc) {
-		if (work->flags & WBL_WORK_BEFORE)
-			rc = check_before(&e, &m, wbl_doc_root(params));
-		else
-			rc = check_tables(&e, &m);
+		rc = check_tables(&e, &m);
 		data_map_clear(&m);
 		data_close(&e);
 	}
@@ -368,7 +447,7 @@ int32_t data_schema_rollback(struct wbl_call *call, const struct wbl_work *work)
 	size_t n;
 	int32_t rc = data_undo_list(call, &list, &n);
 
-	rc = rc ? rc : data_open(call, WBL_OPEN_WRITE, &e);
+	rc = rc ? rc : data_open_target(call, WBL_OPEN_WRITE, &e);
 	if (rc) {
 		data_undo_free(list, n);
 		return rc;
@@ -433,9 +512,25 @@ static void object_json(const struct wbl_node *x, const char *origin, struct wbl
 	wbl_out_close(o, '}');
 }
 
-/* The way back is written down with its kind: {"drop_index":{"name":...}}. */
-static int32_t make_object(struct data_ends *e, const struct wbl_work *work, const char *kind,
-	const char *name, const char *change)
+/* Where the target has an index, view or trigger of that name. */
+static const char *holder(const struct wbl_doc *target, const char *name)
+{
+	const struct wbl_node *set, *x;
+
+	for (set = wbl_node_at(wbl_doc_root(target), "sets.0"); set; set = set->next)
+		for (x = wbl_node_at(set, "indexes.0"); x; x = x->next)
+			if (!strcasecmp(wbl_node_str(x, "name"), name))
+				return wbl_node_str(set, "name");
+	for (x = wbl_node_at(wbl_doc_root(target), "others.0"); x; x = x->next)
+		if (!strcasecmp(wbl_node_str(x, "name"), name))
+			return name;
+	return NULL;
+}
+
+/* What is there already is left as it is, and stays on the way back: unless an earlier attempt recorded it, it is not ours.
+ * The way back is written down with its kind: {"drop_index":{"name":...}}. */
+static int32_t make_object(struct data_ends *e, const struct data_map *m,
+	const struct wbl_work *work, const char *kind, const char *name, const char *change)
 {
 	struct wbl_out id = { 0 }, back = { 0 };
 	int32_t rc;
@@ -450,7 +545,7 @@ static int32_t make_object(struct data_ends *e, const struct wbl_work *work, con
 	wbl_out_text(&back, "kind", kind);
 	wbl_out_close(&back, '}');
 	wbl_out_close(&back, '}');
-	rc = data_undo_put(e->call, id.s, back.s);
+	rc = holder(m->target, name) ? WBL_OK : data_undo_put(e->call, id.s, back.s);
 	WBL_FAULT(e->call, "index_recorded");
 	rc = rc < 0 ? rc : data_change(e, work, change, id.s);
 	WBL_FAULT(e->call, "index_made");
@@ -479,8 +574,8 @@ int32_t data_indexes_execute(struct wbl_call *call, const struct wbl_work *work)
 			index_json(&m, &m.tables[i], ix, work->run_id, &change);
 			rc = wbl_stop_asked(call);
 			rc = rc ? rc
-				: make_object(
-					  &e, work, "index", wbl_node_str(ix, "name"), change.s);
+				: make_object(&e, &m, work, "index", wbl_node_str(ix, "name"),
+					  change.s);
 		}
 	}
 	others = m.whole && m.same_dialect ? wbl_node_at(wbl_doc_root(m.source), "others.0") : NULL;
@@ -490,7 +585,7 @@ int32_t data_indexes_execute(struct wbl_call *call, const struct wbl_work *work)
 			if (strcmp(wbl_node_str(x, "kind"), kind) != 0)
 				continue;
 			object_json(x, work->run_id, &change);
-			rc = make_object(&e, work, kind, wbl_node_str(x, "name"), change.s);
+			rc = make_object(&e, &m, work, kind, wbl_node_str(x, "name"), change.s);
 		}
 	wbl_out_clear(&change);
 	data_map_clear(&m);
@@ -507,13 +602,48 @@ static int target_has_index(const struct data_table *t, const char *name)
 	return ix != NULL;
 }
 
+/* The records say what was made; none of it may be left. */
+static int32_t check_dropped(struct data_ends *e, const struct wbl_doc *target, const char *record)
+{
+	struct wbl_doc *doc = wbl_doc_parse(record, strlen(record), NULL);
+	const char *index = wbl_node_str(wbl_doc_root(doc), "drop_index.name"),
+		   *object = wbl_node_str(wbl_doc_root(doc), "drop_object.name"),
+		   *left = index || object ? holder(target, index ? index : object) : NULL;
+
+	wbl_doc_free(doc);
+	return left ? differs(e->call, WBL_DIFF_EXTRA, left, "none of what was made", record)
+		    : WBL_OK;
+}
+
+static int32_t check_no_indexes(struct wbl_call *call)
+{
+	struct wbl_doc *target = NULL;
+	struct data_undo *list;
+	struct data_ends e;
+	size_t n;
+	int32_t rc = data_undo_list(call, &list, &n);
+
+	if (!rc && n) {
+		rc = data_open_target(call, WBL_OPEN_READ, &e);
+		rc = rc ? rc : data_describe_target(&e, &target);
+		for (size_t i = 0; !rc && i < n; i++)
+			rc = check_dropped(&e, target, list[i].body);
+		wbl_doc_free(target);
+		data_close(&e);
+	}
+	data_undo_free(list, n);
+	return rc;
+}
+
 int32_t data_indexes_verify(struct wbl_call *call, const struct wbl_work *work)
 {
-	int before = (work->flags & WBL_WORK_BEFORE) != 0;
 	struct data_ends e;
 	struct data_map m;
-	int32_t rc = with_map(call, WBL_OPEN_READ, &e, &m);
+	int32_t rc;
 
+	if (work->flags & WBL_WORK_BEFORE)
+		return check_no_indexes(call);
+	rc = with_map(call, WBL_OPEN_READ, &e, &m);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < m.ntables; i++) {
@@ -521,12 +651,9 @@ int32_t data_indexes_verify(struct wbl_call *call, const struct wbl_work *work)
 		const struct wbl_node *ix = t->indexes ? t->indexes->child : NULL;
 
 		for (; !rc && ix; ix = ix->next)
-			if (!t->target || target_has_index(t, wbl_node_str(ix, "name")) == before)
-				if (t->target || !before)
-					rc = differs(call,
-						before ? WBL_DIFF_EXTRA : WBL_DIFF_MISSING, t->to,
-						before ? "no index" : "an index",
-						wbl_node_str(ix, "name"));
+			if (!t->target || !target_has_index(t, wbl_node_str(ix, "name")))
+				rc = differs(call, WBL_DIFF_MISSING, t->to, "an index",
+					wbl_node_str(ix, "name"));
 	}
 	data_map_clear(&m);
 	data_close(&e);
@@ -542,7 +669,7 @@ int32_t data_indexes_rollback(struct wbl_call *call, const struct wbl_work *work
 	int32_t rc = data_undo_list(call, &list, &n);
 
 	if (!rc && n)
-		rc = data_open(call, WBL_OPEN_WRITE, &e);
+		rc = data_open_target(call, WBL_OPEN_WRITE, &e);
 	for (size_t i = 0; !rc && i < n; i++) {
 		if (list[i].reversed)
 			continue;
@@ -567,7 +694,7 @@ int32_t data_tidy_execute(struct wbl_call *call, const struct wbl_work *work)
 
 	if (work->flags & WBL_WORK_REHEARSE)
 		return WBL_OK;
-	rc = data_open(call, WBL_OPEN_WRITE, &e);
+	rc = data_open_target(call, WBL_OPEN_WRITE, &e);
 	if (rc)
 		return rc;
 	wbl_out_fmt(&change, "{\"drop_receipts\":{\"origin\":");
@@ -594,7 +721,7 @@ int32_t data_tidy_rollback(struct wbl_call *call, const struct wbl_work *work)
 	int32_t rc = data_undo_list(call, &list, &n);
 
 	if (!rc && n && !list[0].reversed) {
-		rc = data_open(call, WBL_OPEN_WRITE, &e);
+		rc = data_open_target(call, WBL_OPEN_WRITE, &e);
 		if (!rc) {
 			rc = data_change(&e, work, list[0].body, NULL);
 			WBL_FAULT(call, "receipts_restored");

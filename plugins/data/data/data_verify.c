@@ -329,19 +329,25 @@ static int32_t check_sums(struct data_ends *e, struct data_table *t, const struc
 		(unsigned long long)want.count, (unsigned long long)found.count);
 }
 
-static int32_t check_empty(struct data_ends *e, struct data_table *t)
+static int32_t check_empty(struct wbl_call *call, const char *to)
 {
-	struct wbl_scan all = { .size = sizeof all, .range = WBL_RANGE_ALL, .set = t->to };
+	struct wbl_scan all = { .size = sizeof all, .range = WBL_RANGE_ALL, .set = to };
 	struct wbl_totals n = { .size = sizeof n };
-	int32_t rc;
+	struct wbl_doc *target = NULL;
+	struct data_ends e;
+	int32_t rc = data_open_target(call, WBL_OPEN_READ, &e);
 
-	if (!t->target)
-		return WBL_OK;
-	rc = e->dst->count(e->target.self, e->call, &all, 1, &n);
+	if (rc)
+		return rc;
+	rc = data_describe_target(&e, &target);
+	if (!rc && data_set(target, to))
+		rc = e.dst->count(e.target.self, call, &all, 1, &n);
 	if (!rc && n.items)
-		rc = wbl_error_report(e->call, WBL_E_MISMATCH, t->to, NULL,
-			"table \"%s\" was empty and holds %llu rows", t->to,
+		rc = wbl_error_report(call, WBL_E_MISMATCH, to, NULL,
+			"table \"%s\" was empty and holds %llu rows", to,
 			(unsigned long long)n.items);
+	wbl_doc_free(target);
+	data_close(&e);
 	return rc;
 }
 
@@ -353,14 +359,18 @@ int32_t data_copy_verify(struct wbl_call *call, const struct wbl_work *work)
 	struct data_table *t = NULL;
 	struct data_ends e;
 	struct data_map m;
-	int32_t rc = data_open(call, WBL_OPEN_READ, &e);
+	int32_t rc;
 
+	if (work->flags & WBL_WORK_BEFORE) {
+		rc = check_empty(call, to);
+		wbl_doc_free(doc);
+		return rc;
+	}
+	rc = data_open(call, WBL_OPEN_READ, &e);
 	if (!rc) {
 		rc = data_map_build(&e, &m);
 		t = rc ? NULL : data_map_find(&m, to);
-		if (t && (work->flags & WBL_WORK_BEFORE))
-			rc = check_empty(&e, t);
-		else if (t && t->target)
+		if (t && t->target)
 			rc = check_sums(&e, t, work);
 		else if (!rc)
 			rc = wbl_error_report(
