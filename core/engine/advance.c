@@ -267,12 +267,22 @@ static void ask_rollback(struct wbl_run *run, const char *verb, const char *to)
 		body);
 }
 
+/* A step says from where it is to be tried again. A background step whose view is gone (STALE) takes those that
+ * relied on it with it: they are taken back, and begun again on a new one. */
+static const struct wbl_run_step *tried_again_from(const struct wbl_run_step *s, int32_t status)
+{
+	if ((s->flags & WBL_STEP_BACKGROUND) && status == WBL_E_STALE)
+		return s;
+	return s->flags & WBL_STEP_RETRY_FROM ? s->retry_from : NULL;
+}
+
 static void decide_failure(struct wbl_run *run, const struct wbl_run_step *s)
 {
 	WBL_AUTOFREE char *reason = wbl_strf("step %s failed", s->id);
 	const struct wbl_run_step *past = no_return_passed(run);
 	int32_t status =
 		s->error ? (int32_t)wbl_json_int(s->error, "code", WBL_E_FAILED) : WBL_E_FAILED;
+	const struct wbl_run_step *again_from = tried_again_from(s, status);
 
 	if (run->rehearse) {
 		set_state_with(run, WBL_RUN_FAILED, status, reason, s->error);
@@ -281,9 +291,8 @@ static void decide_failure(struct wbl_run *run, const struct wbl_run_step *s)
 			"the rehearsal failed; nothing was changed", s->error);
 		return;
 	}
-	if (s->retry_from && (s->flags & WBL_STEP_RETRY_FROM) &&
-		s->retry_from->pass < s->retries_max && !past) {
-		ask_rollback(run, "retry_from", s->retry_from->id);
+	if (again_from && again_from->pass < s->retries_max && !past) {
+		ask_rollback(run, "retry_from", again_from->id);
 		begin_rollback(run, status, reason, s->error);
 	} else if (past && s != past) {
 		free(reason);

@@ -221,3 +221,22 @@ moved()
 	[ "$(abi_run)" = rolled_back ]
 	[ ! -e world/a ]
 }
+
+@test "holder: its view is gone when it is started again; those that relied on it are taken back and begun anew" {
+	writes 1 3
+	abi_spec <<-END
+	{ id = "hold"; flags = "background"; restarts = 3; execute = "if @gone STALE; serve @in out"; rollback = "remove @gone; restore"; },
+	{ id = "copy"; after = "hold"; execute = "keep part; put part half; wait @go; put part whole"; },
+	{ id = "end"; after = "copy"; finishes = "hold"; execute = ""; }
+	END
+	abi_start
+	abi_waits @go
+	: >ctl/gone
+	kill -9 "$(hosts_of | head -1)"
+	flow_until 10 test ! -e ctl/gone
+	abi_go go
+	abi_until completed
+	[ "$(cat world/part)" = whole ]
+	[ "$(whimbrel -o json status last | jq -c '[.runs[0].steps[] | .pass]')" = "[2,2,1]" ]
+	complete
+}

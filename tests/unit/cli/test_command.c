@@ -1,6 +1,7 @@
 /* tests of the command against an engine that is played by this program: what it sends, what it
  * makes of answers and of none, how it follows a run, what Ctrl-C does, exit codes, long folders,
- * JSON and events. req: W2 M1 K5 X4 U4
+ * JSON and events.
+ * req: W2 M1 K5 X4 U4
  * SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

@@ -1,6 +1,7 @@
 /* tests of core/cli's pages: a plan, a report, a status as people see them, and that no text of
  * others can reach the terminal as a command. The expected pages are golden/NAME.txt;
- * WBL_GOLDEN=write makes them anew. req: P1 X5 M1 M5 W2 W3 H5
+ * WBL_GOLDEN=write makes them anew.
+ * req: P1 X5 M1 M5 W2 W3 H5
  * SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
