@@ -212,3 +212,15 @@ break	tab\"(i); INSERT INTO \"a b/c%d \"\"q\"\" ñ\" VALUES(1,2); INSERT INTO \"
 	whimbrel recover -q last
 	[ "$(flow_state)" = rolled_back ]
 }
+
+@test "the target's disk is full: the run goes back clean, without room for a second copy of the rows" {
+	seq 300000 | sed '1s/.*/id/' >a.csv
+	mkdir mnt
+	data load csv a.csv mnt/new.db 'chunk_rows = 5000; tables = ( { to = "t"; } );'
+	run unshare -rm bash -c 'mount -t tmpfs -o size=3m tmpfs mnt || exit 99
+		whimbrel run -q --yes load.conf; rc=$?; ls -A mnt; whimbrel stop; exit $rc'
+	echo "$output"
+	[ "$status" -eq 7 ]
+	[[ "$output" == *"full"* && "$output" != *new.db-* ]]
+	[ "$(flow_state)" = rolled_back ]
+}

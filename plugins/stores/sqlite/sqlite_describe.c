@@ -58,7 +58,7 @@ static int32_t load_head(struct sqlite_self *s, const char *name, struct sqlite_
 {
 	sqlite3_stmt *st;
 	int32_t rc = sqlite_prepare(s,
-		"SELECT l.name,l.type,l.wr,l.strict,m.sql FROM pragma_table_list l LEFT JOIN "
+		"SELECT l.name,l.type,l.wr,l.strict,m.sql FROM pragma_table_list(?1) l LEFT JOIN "
 		"sqlite_schema m "
 		"ON m.name=l.name AND m.type IN ('table','view') WHERE l.schema='main' AND "
 		"l.name=?1 COLLATE NOCASE",

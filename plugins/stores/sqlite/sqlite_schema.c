@@ -254,9 +254,11 @@ static int32_t empty_table(struct sqlite_change *c)
 			name, (long long)rows, (long long)ours);
 	if (rc)
 		return rc;
+	/* Zeroing each page needs as much room again in the journal, on a disk that may be full: the reason to go back. */
+	rc = sqlite_run(c->s, "PRAGMA secure_delete=FAST");
 	wbl_out_fmt(&c->sql, "DELETE FROM ");
 	sqlite_name(&c->sql, name);
-	if (ours)
+	if (!rc && ours)
 		rc = forget(c->s, name, origin);
 	return rc;
 }
