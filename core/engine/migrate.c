@@ -253,8 +253,9 @@ static void add_reason(
 	free(text);
 }
 
-static bool same_modules(
-	struct request *r, const json_t *module, const char *interface, const char *name)
+/* False when it cannot be used at all. Another file is a reason to refuse; what else has changed is then found out with
+ * the module as it is now, so that all reasons are told at once. */
+static bool check_module(struct request *r, json_t *module, const char *interface, const char *name)
 {
 	const struct wbl_provides *provides;
 	const struct wbl_module_entry *entry;
@@ -271,39 +272,42 @@ static bool same_modules(
 			wbl_strf("the module's file is another one: its digest was %.12s..., is "
 				 "%.12s...",
 				wbl_json_str(module, "sha256"), entry->sha256));
-		return false;
+		wbl_json_put(module, "path", entry->path);
+		wbl_json_put(module, "sha256", entry->sha256);
+		wbl_json_put(module, "id", entry->manifest->id);
+		wbl_json_put(module, "version", entry->manifest->version);
 	}
 	return true;
 }
 
 static bool check_peers(struct request *r, const json_t *peers)
 {
-	bool same = true;
+	bool usable = true;
 	const json_t *p;
 	size_t i;
 
 	json_array_foreach(peers, i, p)
 	{
-		same &= same_modules(r, json_object_get(p, "module"), wbl_json_str(p, "interface"),
-			wbl_json_str(p, "name"));
-		same &= check_peers(r, json_object_get(p, "peers"));
+		usable &= check_module(r, json_object_get(p, "module"),
+			wbl_json_str(p, "interface"), wbl_json_str(p, "name"));
+		usable &= check_peers(r, json_object_get(p, "peers"));
 	}
-	return same;
+	return usable;
 }
 
 static bool check_modules(struct request *r)
 {
-	bool same = true;
+	bool usable = true;
 	const json_t *m;
 	size_t i;
 
 	json_array_foreach(json_object_get(r->plan, "migrations"), i, m)
 	{
-		same &= same_modules(r, json_object_get(m, "module"), "wbl.handler/1",
+		usable &= check_module(r, json_object_get(m, "module"), "wbl.handler/1",
 			wbl_json_str(m, "handler"));
-		same &= check_peers(r, json_object_get(m, "peers"));
+		usable &= check_peers(r, json_object_get(m, "peers"));
 	}
-	return same;
+	return usable;
 }
 
 static bool being_applied(struct request *r)

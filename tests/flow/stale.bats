@@ -126,3 +126,17 @@ stale_table()
 	[ "$(sqlite3 new.db 'SELECT count(*) FROM t')" -eq 201 ]
 	whimbrel -o json audit list --limit 100000 | jq -e '[.entries[] | select(.kind == "run.note" and .name == "bind")] | length >= 1'
 }
+
+@test "a module that was built anew, and a file that was replaced: both are told" {
+	two_files
+	flow_stop_engine
+	mkdir -p mods
+	cp "$WBL_BUILD"/plugins/mods/.libs/put_file.so mods/
+	export WHIMBREL_HANDLERS=$T/mods
+	whimbrel plan -q spec.conf >/dev/null
+	cp mods/put_file.so mods/new
+	printf x >>mods/new
+	mv mods/new mods/put_file.so
+	echo other >two
+	refused last "the module's file is another one" "$T/two"
+}
