@@ -451,6 +451,7 @@ static void try_start(struct wbl_run_step *s)
 	if (!(s->flags & WBL_STEP_BACKGROUND) && !wbl_host_free(run->engine) &&
 		!s->instance->idle) {
 		run->wants_host = true;
+		wbl_hosts_make_room(run->engine);
 		return;
 	}
 	wbl_step_start(s);

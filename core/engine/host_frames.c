@@ -137,10 +137,10 @@ void wbl_host_arm_deadline(struct wbl_host_process *h)
 	struct wbl_call_request *call = h->call;
 
 	if (h->state == STARTING)
-		wbl_host_arm(h,
-			call->stopping ? h->instance->grace_ns + 1 : wbl_host_start_timeout(call));
+		wbl_host_arm(
+			h, call->stopping ? h->call->grace_ns + 1 : wbl_host_start_timeout(call));
 	else if (call->stopping)
-		wbl_host_arm(h, h->instance->grace_ns + 1);
+		wbl_host_arm(h, h->call->grace_ns + 1);
 	else if (call->timeout_ns && (!call->background || (call->signals & WBL_SIGNAL_FINISH)))
 		wbl_host_arm(h, call->timeout_ns);
 	else

@@ -20,8 +20,9 @@ enum { DIFFERENCES_PER_STEP = 1000 };
 
 static const json_t *plan_of(const struct wbl_call_request *call)
 {
-	return call->instance->run ? call->instance->run->plan
-				   : wbl_planner_document(call->instance->planner);
+	const struct wbl_instance *i = call->instance;
+
+	return i->run ? i->run->plan : i->planner ? wbl_planner_document(i->planner) : i->plan;
 }
 
 void wbl_serve_state_get(struct wbl_call_request *call, struct wbl_frame *f)

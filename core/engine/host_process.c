@@ -258,6 +258,7 @@ void wbl_instance_release(struct wbl_instance *i)
 	if (!i->freed || i->nhosts)
 		return;
 	json_decref(i->hello);
+	json_decref(i->plan);
 	wbl_secrets_clear(&i->secrets);
 	free(i->owner);
 	free(i->name);
@@ -352,8 +353,10 @@ static void go_idle(struct wbl_host_process *h)
 	h->state = IDLE;
 	h->next_idle = h->instance->idle;
 	h->instance->idle = h;
-	if (!wbl_calls_serve(h->instance))
-		wbl_hosts_wake_waiting(h->engine);
+	if (wbl_calls_serve(h->instance))
+		return;
+	wbl_calls_start_waiting(h->engine);
+	wbl_hosts_wake_waiting(h->engine);
 }
 
 static void on_return(struct wbl_host_process *h, struct wbl_frame *f)
@@ -482,9 +485,9 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 			wbl_call_name(h->call->kind), limit);
 		h->why_code = WBL_E_TIMEOUT;
 		wbl_host_send_signal(h->call);
-		wbl_host_arm(h, h->instance->grace_ns + 1);
+		wbl_host_arm(h, h->call->grace_ns + 1);
 	} else if (h->state == BUSY && !h->eof) {
-		wbl_duration_text(h->instance->grace_ns, limit);
+		wbl_duration_text(h->call->grace_ns, limit);
 		snprintf(why, sizeof why, "%s did not stop within %s of being asked to",
 			wbl_call_name(h->call->kind), limit);
 		wbl_host_end_by_force(h, WBL_E_TIMEOUT, why);

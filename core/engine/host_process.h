@@ -23,6 +23,7 @@ struct wbl_instance {
 	char *name;                  /* the migration's */
 	json_t *hello;               /* what HELLO carries, without epoch and throttle */
 	int64_t grace_ns;
+	json_t *plan;   /* of a check: whose values between runs it may read; NULL in others */
 	int64_t nhosts; /* living processes; the instance outlives them */
 	bool freed;
 	struct wbl_host_process *idle;
@@ -67,6 +68,7 @@ struct wbl_call_request {
 	json_t *work;                  /* members of `work` in CALL; owned */
 	json_t *extra;                 /* level, what, from */
 	struct wbl_buf parts[4];       /* checkpoint, executed, chunk, old */
+	int64_t grace_ns;              /* 0: the instance's */
 	int64_t timeout_ns, started, rehearsed_level;
 	uint32_t signals; /* the present set */
 	bool background, undo_pass, stopping;
@@ -97,6 +99,8 @@ struct wbl_call_request {
  * the call through `done` in a later turn. */
 void wbl_call_start(struct wbl_call_request *call);
 bool wbl_host_free(const struct wbl_engine *e); /* is there room for one more process? */
+void wbl_hosts_make_room(
+	struct wbl_engine *e); /* if not: an idle one goes, who waits is woken then */
 /* Sets signal bits of a call under way (WBL_SIGNAL_*); STOP and PAUSE start the grace time after which the
  * process is killed. DRAIN carries the step's newest demand. */
 void wbl_call_signal(struct wbl_call_request *call, uint32_t bits);

@@ -88,6 +88,27 @@ static void start_on_new(struct wbl_call_request *call)
 	end_unstarted(call, &error);
 }
 
+/* Idle processes of other instances may hold all the room there is: one of them goes. */
+void wbl_hosts_make_room(struct wbl_engine *e)
+{
+	struct wbl_host_process *h, **p;
+
+	for (h = e->hosts; h; h = h->next)
+		if (h->state == ENDING && !h->reaped)
+			return; /* room is on its way */
+	for (h = e->hosts; h; h = h->next) {
+		if (h->state != IDLE || h->call || h->instance->freed)
+			continue;
+		for (p = &h->instance->idle; *p && *p != h; p = &(*p)->next_idle)
+			;
+		if (!*p)
+			continue;
+		*p = h->next_idle;
+		wbl_host_end(h);
+		return;
+	}
+}
+
 void wbl_call_start(struct wbl_call_request *call)
 {
 	struct wbl_call_request **p = &call->engine->waiting;
@@ -95,6 +116,8 @@ void wbl_call_start(struct wbl_call_request *call)
 	if (!call->work)
 		call->work = json_object();
 	call->diagnostics = json_array();
+	if (!call->grace_ns)
+		call->grace_ns = call->instance->grace_ns;
 	if (call->step)
 		wbl_step_call_began(call);
 	if (call->instance->idle) {
@@ -105,6 +128,7 @@ void wbl_call_start(struct wbl_call_request *call)
 		while (*p)
 			p = &(*p)->next;
 		*p = call;
+		wbl_hosts_make_room(call->engine);
 	}
 }
 
@@ -116,6 +140,8 @@ void wbl_calls_start_waiting(struct wbl_engine *e)
 		e->waiting = call->next;
 		start_on_new(call);
 	}
+	if (e->waiting)
+		wbl_hosts_make_room(e);
 }
 
 /* A process of this instance has become idle: a call of the same instance need not wait for a new one. */

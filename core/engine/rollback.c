@@ -212,12 +212,14 @@ static void go_on_with(struct wbl_run_step *s)
 
 static void undo(struct wbl_run_step *s)
 {
-	if (!wbl_host_free(s->run->engine) && !s->instance->idle)
+	if (!wbl_host_free(s->run->engine) && !s->instance->idle) {
 		s->run->wants_host = true;
-	else if (s->state == WBL_STEP_UNDOING)
+		wbl_hosts_make_room(s->run->engine);
+	} else if (s->state == WBL_STEP_UNDOING) {
 		go_on_with(s);
-	else
+	} else {
 		begin_undo(s);
+	}
 }
 
 static void all_undone(struct wbl_run *run)

@@ -257,6 +257,7 @@ static void make_step(struct wbl_run *run, struct wbl_run_step *s, const json_t 
 	s->attempts_max = limit(limits, policy, "attempts", 1000, 3);
 	s->restarts_max = limit(limits, NULL, "restarts", 1000000, 3);
 	s->processes_max = limit(limits, policy, "processes", 1024, 2);
+	s->grace_ns = limit(limits, NULL, "grace_ns", HOUR, 0);
 	s->timeout_ns = limit(limits, policy, "timeout_ns", YEAR, 0);
 	s->backoff_ns = limit(limits, policy, "backoff_ns", HOUR, INT64_C(1000000000));
 	s->retries_max = limit(limits, policy, "attempts", 1000, 3);

@@ -71,6 +71,7 @@ struct wbl_run_step {
 	size_t *after, nafter; /* indexes, barriers included */
 	struct wbl_run_step *finishes, *finished_by, *retry_from, *compensation;
 	bool is_compensation; /* never executed on the way forward */
+	int64_t grace_ns; /* 0: the migration's */
 	int64_t attempts_max, restarts_max, processes_max, timeout_ns, backoff_ns, retries_max;
 
 	/* folded */

@@ -112,6 +112,7 @@ struct wbl_call_request *wbl_step_call_new(
 	call->kind = kind;
 	call->step = s;
 	call->work = work_json(s, flags, NULL);
+	call->grace_ns = s->grace_ns;
 	call->timeout_ns = s->timeout_ns;
 	call->epoch = s->run->epoch;
 	call->pass = s->pass;
@@ -401,8 +402,9 @@ void wbl_step_feed_chunks(struct wbl_run_step *s)
 			soonest = c->not_before < soonest ? c->not_before : soonest;
 			continue;
 		}
-		if (!wbl_host_free(s->run->engine)) {
+		if (!wbl_host_free(s->run->engine) && !s->instance->idle) {
 			s->run->wants_host = true;
+			wbl_hosts_make_room(s->run->engine);
 			return;
 		}
 		start_chunk(s, c);

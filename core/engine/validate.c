@@ -253,6 +253,7 @@ struct wbl_check *wbl_check_start(struct wbl_engine *e, const json_t *plan, cons
 		{
 			c->instances[c->count] =
 				wbl_instance_new(wbl_json_str(plan, "id"), m, e->registry, false);
+			c->instances[c->count]->plan = json_incref((json_t *)plan);
 			start_call(c, c->instances[c->count++], m);
 		}
 	}

@@ -48,3 +48,15 @@ teardown() { flow_teardown; }
 	run whimbrel validate last --level strict
 	[ "$status" -ne 0 ]
 }
+
+@test "a check may read what earlier runs have kept" {
+	cat >"$T/spec.conf" <<-END
+	migration: { name = "h"; handler = "hostile"; options = { path = "$T/out"; call = "check"; do = "recall"; }; };
+	END
+	whimbrel plan spec.conf
+	pid=$(flow_engine)
+	run whimbrel validate last
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$(flow_engine)" = "$pid" ]
+}

@@ -482,6 +482,19 @@ static int32_t do_queue(struct wbl_call *call, int64_t n)
 	return wbl_error_report(call, WBL_E_FAILED, NULL, NULL, "said %lld things", (long long)n);
 }
 
+/* A value between runs, which nobody has put. */
+static int32_t do_recall(struct wbl_call *call, int64_t n)
+{
+	const struct wbl_state_service *state = wbl_service(call, "wbl.state/1");
+	struct wbl_bytes value;
+	int32_t rc = state->get(call, "position", &value);
+
+	(void)n;
+	return rc == WBL_END
+		       ? WBL_OK
+		       : wbl_error_report(call, WBL_E_FAILED, NULL, NULL, "recall gave %d", rc);
+}
+
 static int32_t do_nulls(struct wbl_call *call, int64_t n)
 {
 	const struct wbl_run_service *run = wbl_service(call, "wbl.run/1");
@@ -687,8 +700,8 @@ static const struct {
 	{ "children", do_children }, { "rabbit", do_rabbit }, { "bomb", do_bomb },
 	{ "helper", do_helper }, { "surroundings", do_surroundings }, { "limits", do_limits },
 	{ "threads", do_threads }, { "queue", do_queue }, { "nulls", do_nulls },
-	{ "tell_secret", do_tell_secret }, { "status", do_status }, { "chunks", do_chunks },
-	{ "outputs", do_outputs }, { "ask", do_ask } };
+	{ "recall", do_recall }, { "tell_secret", do_tell_secret }, { "status", do_status },
+	{ "chunks", do_chunks }, { "outputs", do_outputs }, { "ask", do_ask } };
 
 int32_t hostile_act(struct wbl_call *call, const char *what, int64_t n)
 {
