@@ -3,6 +3,7 @@
  *               "commit-host:N" all hosts are killed right after the N-th commit
  *               "count"       nothing is killed
  * WBL_TEST_FAULTS=FILE       each fault point reached adds a line with its name
+ * WBL_TEST_CLOCK=NS          the real clock that handlers are shown is off by so much (wbl.clock/1)
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef WBL_CORE_ENGINE_FAULTS_H
 #define WBL_CORE_ENGINE_FAULTS_H

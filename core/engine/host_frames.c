@@ -122,6 +122,8 @@ void wbl_host_say_hello(struct wbl_host_process *h)
 	wbl_json_puti(j, "epoch", h->instance->run ? h->instance->run->epoch : 0);
 	json_object_set_new(j, "throttle", throttle_json(h));
 	json_object_set_new(j, "trust_any_owner", json_boolean(h->engine->options.trust_any_owner));
+	if (secure_getenv("WBL_TEST_CLOCK"))
+		wbl_json_puti(j, "clock_offset", strtoll(getenv("WBL_TEST_CLOCK"), NULL, 10));
 	json_object_set_new(j, "fault", json_boolean(secure_getenv("WBL_TEST_FAULT") != NULL));
 	wbl_host_send(h, WBL_WIRE_HELLO, 0, j, NULL, 0, -1);
 }

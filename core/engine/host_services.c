@@ -103,7 +103,11 @@ void wbl_serve_refuse(struct wbl_call_request *call, const struct wbl_frame *f, 
 	wbl_json_put(d, "text", err->text);
 	wbl_json_put(d, "hint", err->hint);
 	json_array_append_new(call->diagnostics, d);
-	wbl_serve_reply(call, f, rc == WBL_E_DISK ? WBL_E_RESOURCES : rc);
+	/* The engine's own codes mean nothing to a module. */
+	wbl_serve_reply(call, f,
+		rc == WBL_E_DISK       ? WBL_E_RESOURCES
+		: rc <= WBL_E_INTERNAL ? WBL_E_FAILED
+				       : rc);
 }
 
 /* --- one way --- */
