@@ -224,3 +224,24 @@ break	tab\"(i); INSERT INTO \"a b/c%d \"\"q\"\" ñ\" VALUES(1,2); INSERT INTO \"
 	[[ "$output" == *"full"* && "$output" != *new.db-* ]]
 	[ "$(flow_state)" = rolled_back ]
 }
+
+@test "as many migrations in one spec as there may be: more than there are processes" {
+	local i
+	{
+		echo 'name = "many"; migrations = ('
+		for i in $(seq 256); do
+			[ "$i" -eq 1 ] || echo ,
+			echo "{ name = \"p$i\"; handler = \"put_file\"; options = { path = \"files/$i\"; content = \"$i\"; }; }"
+		done
+		echo '); '
+	} >many.conf
+	mkdir files
+	timeout 60 whimbrel plan -q many.conf >/dev/null
+	timeout 120 whimbrel apply -q last
+	[ "$(ls files | wc -l)" -eq 256 ]
+	for i in 1 128 256; do
+		[ "$(cat files/$i)" = "$i" ]
+	done
+	timeout 120 whimbrel rollback -q last
+	[ "$(ls files | wc -l)" -eq 0 ]
+}
