@@ -175,6 +175,20 @@ scenario_csv()
 	END
 }
 
+scenario_jsonl()
+{
+	crash_rows "${CRASH_ROWS:-2000}" | awk -F';' '{ printf "{\"code\":\"%s\",\"more\":{\"name\":\"%s\",\"big\":900719925474%06d}}\n", $1, $2, NR }' >"$C/world/in.jsonl"
+	cat >"$C/spec.conf" <<-END
+	migration: { name = "load"; handler = "data"; backoff = "1ms"; processes = 2; attempts = 5;
+		source = { store = "jsonl"; path = "$C/world/in.jsonl"; columns = ( "code", "more.name", "more.big" ); };
+		target = { store = "sqlite"; path = "$C/world/new.db"; };
+		options = { chunk_rows = 500; tables = ( { to = "chars"; key = ( "code" ); columns = (
+			{ name = "code"; type = "text"; }, { name = "name"; from = "more.name"; type = "text"; },
+			{ name = "big"; from = "more.big"; type = "int"; } );
+			indexes = ( { name = "by_name"; columns = ( "name" ); } ); } ); }; };
+	END
+}
+
 # Into a database that holds something already.
 scenario_sqlite()
 {

@@ -1,0 +1,80 @@
+#!/usr/bin/env bats
+# The store jsonl through the real engine: what another program wrote arrives with every digit, a line that does not fit is
+# named and leaves nothing, and a copy that is killed ends migrated or as before.
+# req: D9 D6 D7 D2 X9
+# SPDX-License-Identifier: Apache-2.0
+load functions
+setup() { flow_setup; }
+teardown() { flow_teardown; }
+
+# $1 options of the source, $2 the list of tables
+spec()
+{
+	cat >spec.conf <<-END
+	migration: { name = "lines"; handler = "data"; backoff = "1ms";
+		source = { store = "jsonl"; path = "$T/in.jsonl"; $1 };
+		target = { store = "sqlite"; path = "$T/new.db"; };
+		options = { chunk_rows = 1000; tables = ( $2 ); }; };
+	END
+}
+
+apply()
+{
+	whimbrel plan -q spec.conf
+	whimbrel apply -q "$(whimbrel -o json show last | jq -r .id)"
+}
+
+@test "SQLite writes JSON, we read it back into SQLite: the same rows" {
+	sqlite3 old.db "CREATE TABLE t (n INTEGER, s TEXT, gone TEXT);
+		WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 5000)
+		INSERT INTO t SELECT CASE x % 3 WHEN 0 THEN 9223372036854775807 - x WHEN 1 THEN -x ELSE 9007199254740992 + x END,
+			'line ' || char(10, 34, 92, 233, 128512, 9) || x, CASE x % 2 WHEN 0 THEN 'here' END FROM c;"
+	sqlite3 old.db "SELECT json_object('n', n, 's', s, 'gone', gone) FROM t ORDER BY rowid" >in.jsonl
+	spec "" '{ to = "t"; }'
+	apply
+	flow_is completed
+	for db in old new; do
+		sqlite3 $db.db "SELECT quote(n), quote(s), quote(gone) FROM t ORDER BY rowid" | sha256sum >$db.sum
+	done
+	cmp old.sum new.sum
+	[ "$(sqlite3 new.db 'SELECT count(*), sum(typeof(n) <> "integer") FROM t')" = "5000|0" ]
+	whimbrel rollback -q last
+	[ ! -e new.db ]
+}
+
+@test "paths, types of the mapping, and numbers that no binary one can hold" {
+	cat >in.jsonl <<-'END'
+	{"id":1,"price":{"net":0.10},"tags":["a","b"],"at":"2026-11-21T13:14:15Z","ok":true}
+	{"id":2,"price":{"net":12345678901234567890.123456789},"tags":[],"at":"2026-11-21T13:14:15.5+02:00","ok":false}
+	END
+	spec 'columns = ( "id", "price.net", "tags.0", "tags", "at", "ok" );' '{ to = "t"; key = ( "id" ); columns = (
+		{ name = "id"; type = "int"; }, { name = "net"; from = "price.net"; type = "decimal"; },
+		{ name = "first"; from = "tags.0"; type = "text"; }, { name = "tags"; type = "json"; },
+		{ name = "at"; type = "instant"; }, { name = "ok"; type = "bool"; } ); }'
+	apply
+	flow_is completed
+	[ "$(sqlite3 new.db 'SELECT id, net, first, tags, at, ok FROM t ORDER BY id')" = '1|0.1|a|["a","b"]|2026-11-21T13:14:15Z|1
+2|12345678901234567890.123456789||[]|2026-11-21T11:14:15.5Z|0' ]
+}
+
+@test "a line that does not fit is named, and nothing is left" {
+	seq 1 3000 | sed 's/.*/{"a":&}/' >good
+	for line in '{"a":1e400}' '{"a":' '[]' '' '{"a":1,"b":2}' $'{"a":"\xff"}'; do
+		rm -rf "$WHIMBREL_STATE"
+		{ cat good; printf '%s\n' "$line"; } >in.jsonl
+		spec "" '{ to = "t"; }'
+		run apply
+		[ "$status" -ne 0 ]
+		[[ "$output" == *"in.jsonl:3001"* ]] || { echo "$line: $output"; whimbrel report last; false; }
+		flow_state | grep -q rolled_back || whimbrel rollback -q last || whimbrel recover -q --strategy rollback
+		[ ! -e new.db ]
+		flow_stop_engine
+	done
+}
+
+@test "killed at commits and fault points: migrated or as before" {
+	out=$(STRIDE=9 SHIFT=2 ALTERNATE=1 "$WBL_SRC/tests/crash/kill-loop" jsonl faults 2>"$T/why") || { echo "$out"; head -200 "$T/why"; false; }
+	echo "# $out" >&3
+	out=$("$WBL_SRC/tests/crash/kill-loop" jsonl random 10 11 2>"$T/why") || { echo "$out"; head -200 "$T/why"; false; }
+	echo "# $out" >&3
+}
