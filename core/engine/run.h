@@ -71,18 +71,18 @@ struct wbl_run_step {
 	size_t *after, nafter; /* indexes, barriers included */
 	struct wbl_run_step *finishes, *finished_by, *retry_from, *compensation;
 	bool is_compensation; /* never executed on the way forward */
-	int64_t grace_ns; /* 0: the migration's */
+	int64_t grace_ns;     /* 0: the migration's */
 	int64_t attempts_max, restarts_max, processes_max, timeout_ns, backoff_ns, retries_max;
 
 	/* folded */
 	enum wbl_step_state state;
 	int64_t pass, attempt; /* of execute in this pass */
-	int64_t undo_attempt, restarts;
+	int64_t undo_attempt;
 	bool touched; /* an execute began in this pass and was not undone */
 	bool open;    /* an intent without a result */
 	bool was_up;  /* a background step served in this pass */
 	enum wbl_call_kind open_call;
-	bool confirmed, listed, staged_verify;
+	bool confirmed, listed;
 	int32_t status;
 	struct wbl_buf checkpoint[WBL_CALL_UPGRADE + 1];
 	struct wbl_sums sums;
@@ -100,10 +100,10 @@ struct wbl_run_step {
 		rejects; /* in this pass: of the last look and of execute; of execute */
 
 	/* live */
-	struct wbl_call_request *call; /* not of a chunk */
-	size_t ncalls;                 /* with those of chunks */
-	int64_t not_before, tries,
-		undo_tries; /* back-off until, monotonic ns; attempts made by this engine */
+	struct wbl_call_request *call;       /* not of a chunk */
+	size_t ncalls;                       /* with those of chunks */
+	int64_t not_before;                  /* back-off until, monotonic ns */
+	int64_t tries, undo_tries, restarts; /* attempts made by this engine */
 	bool probed;
 	struct wbl_drain_waiter *waiters;
 };
@@ -125,14 +125,13 @@ struct wbl_run {
 	char *reason;
 	int32_t status; /* code of the failure that decides the exit code */
 	json_t *error;  /* headline */
-	bool cancelled, finalized, pause_asked, rollback_asked, emergency;
+	bool cancelled, finalized, pause_asked, rollback_asked;
 	char *rollback_to; /* step that stays; NULL: everything goes */
 	bool retrying;     /* rolling back only to try again */
 	char **barriers;   /* opened ones */
 	size_t nbarriers;
 	struct wbl_question_state *questions;
 	size_t nquestions;
-	int64_t verdict; /* differences found by whimbrel verify, -1: never asked */
 
 	struct wbl_run_step *steps;
 	json_t *index;         /* id -> number of the step */
@@ -196,12 +195,16 @@ void wbl_run_fail(
 	struct wbl_run *run, struct wbl_run_step *step, int32_t status, const json_t *error);
 void wbl_run_wake_at(struct wbl_run *run, int64_t mono_ns);
 bool wbl_run_take_claims(struct wbl_run *run, char **ret_holder);
+void wbl_run_keep_background_up(struct wbl_run *run);
 void wbl_hosts_wake_waiting(struct wbl_engine *e);
 
 /* step.c: the calls of one step */
 bool wbl_step_idle(const struct wbl_run_step *s);
 void wbl_step_call_began(struct wbl_call_request *call);
 void wbl_step_call_ended(struct wbl_call_request *call);
+bool wbl_step_is_answered(const struct wbl_run_step *s); /* by the person that it waits for */
+bool wbl_step_wants_probe(
+	const struct wbl_run_step *s);       /* nobody knows how its last attempt ended */
 void wbl_step_start(struct wbl_run_step *s); /* execute: first attempt, next attempt, or new pass */
 void wbl_step_look_anew(
 	struct wbl_run_step *s); /* what an earlier verify found does not count any more */
