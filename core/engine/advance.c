@@ -157,6 +157,11 @@ static bool runs_clash(const struct wbl_run *a, const struct wbl_run *b, char **
 	return false;
 }
 
+bool wbl_run_waits_for_claims(const struct wbl_run *run)
+{
+	return run->state == WBL_RUN_WAITING && run->status == WBL_E_LOCKED && !run->has_claims;
+}
+
 /* A run takes the claims of all its steps at once and keeps them until it is over: what it must be able to take
  * back must not be changed by another meanwhile. */
 bool wbl_run_take_claims(struct wbl_run *run, char **ret_holder)
@@ -189,11 +194,15 @@ static void signal_step(struct wbl_run_step *s, uint32_t bit)
 {
 	size_t i;
 
-	if (s->call && !s->call->background)
+	if (s->call && !s->call->background) {
+		s->call->told_to_stop = true;
 		wbl_call_signal(s->call, bit);
+	}
 	for (i = 0; i < s->nchunks; i++)
-		if (s->chunks[i].call)
+		if (s->chunks[i].call) {
+			s->chunks[i].call->told_to_stop = true;
 			wbl_call_signal(s->chunks[i].call, bit);
+		}
 }
 
 /* True when no call but those of background steps is left. */
@@ -327,8 +336,10 @@ static bool stop_if_wanted(struct wbl_run *run)
 	bool has_failed = failed(run, &s),
 	     leave = has_failed || run->cancelled || run->rollback_asked;
 
-	if (!leave && !run->pause_asked)
+	if (!leave && !run->pause_asked) {
+		run->stopping = false; /* resumed before all had stopped */
 		return false;
+	}
 	if (!stopped(run, leave ? WBL_SIGNAL_STOP : WBL_SIGNAL_PAUSE))
 		return true;
 	if (has_failed && !run->rollback_asked && !run->cancelled)
@@ -354,6 +365,8 @@ static bool dependencies_met(const struct wbl_run_step *s)
 	for (i = 0; i < s->nafter; i++) {
 		const struct wbl_run_step *on = &s->run->steps[s->after[i]];
 
+		if (on->is_compensation) /* done on the way back only */
+			continue;
 		if (!done(on) && !(on->state == WBL_STEP_UP && (on->flags & WBL_STEP_BACKGROUND)))
 			return false;
 	}
@@ -457,35 +470,37 @@ static void try_start(struct wbl_run_step *s)
 	wbl_step_start(s);
 }
 
-static bool outcome_unknown(const struct wbl_run_step *s)
-{
-	return s->status == WBL_E_INDETERMINATE || s->status == WBL_E_CRASHED ||
-	       s->status == WBL_E_TIMEOUT || s->status == WBL_E_WIRE;
-}
-
 static void advance_suspended(struct wbl_run_step *s)
 {
 	if (waits_for_time(s))
 		return;
-	if (outcome_unknown(s) && !s->probed &&
-		!(s->flags & (WBL_STEP_BACKGROUND | WBL_STEP_PARTITIONED)))
+	if (wbl_step_wants_probe(s))
 		wbl_step_probe(s);
 	else
 		try_start(s);
 }
 
-static void advance_waiting(struct wbl_run_step *s)
+/* Has the person said what the step waits for? */
+bool wbl_step_is_answered(const struct wbl_run_step *s)
 {
 	size_t i;
 
-	if (s->flags & WBL_STEP_MANUAL) {
-		if (s->confirmed)
-			wbl_step_set_state(s, WBL_STEP_EXECUTED, 0, NULL);
-		return;
-	}
+	if (s->flags & WBL_STEP_MANUAL)
+		return s->confirmed;
 	for (i = 0; i < s->run->nquestions; i++)
 		if (!strcmp(s->run->questions[i].step, s->id) && !s->run->questions[i].answer)
-			return;
+			return false;
+	return true;
+}
+
+static void advance_waiting(struct wbl_run_step *s)
+{
+	if (!wbl_step_is_answered(s))
+		return;
+	if (s->flags & WBL_STEP_MANUAL) {
+		wbl_step_set_state(s, WBL_STEP_EXECUTED, 0, NULL);
+		return;
+	}
 	wbl_step_set_state(s, WBL_STEP_SUSPENDED, WBL_E_WAIT, NULL);
 	s->tries = 0;
 	try_start(s);
@@ -532,6 +547,13 @@ static void advance_step(struct wbl_run_step *s)
 
 /* --- the end --- */
 
+/* By a step that is under way; one that failed and was passed over finishes nothing. */
+static bool will_be_finished(const struct wbl_run_step *s)
+{
+	return s->finished_by && s->finished_by->state != WBL_STEP_PENDING &&
+	       s->finished_by->state != WBL_STEP_PASSED_OVER;
+}
+
 static bool all_done(const struct wbl_run *run, bool *ret_finalize_left, bool *ret_up_left)
 {
 	size_t i;
@@ -544,8 +566,7 @@ static bool all_done(const struct wbl_run *run, bool *ret_finalize_left, bool *r
 			return false;
 		if (s->is_compensation || done(s))
 			continue;
-		if (s->state == WBL_STEP_UP &&
-			(!s->finished_by || s->finished_by->state == WBL_STEP_PENDING)) {
+		if (s->state == WBL_STEP_UP && !will_be_finished(s)) {
 			*ret_up_left = true;
 			continue;
 		}
@@ -605,8 +626,9 @@ static bool a_person_is_asked(const struct wbl_run *run)
 
 		if (s->ncalls && !(s->call && s->call->background))
 			return false;
-		if (s->not_before > wbl_now_mono())
-			return false;
+		if (s->not_before > wbl_now_mono() ||
+			(s->state == WBL_STEP_EXECUTING && (s->flags & WBL_STEP_PARTITIONED)))
+			return false; /* between attempts, of the step or of its chunks */
 		asked |= s->state == WBL_STEP_WAITING;
 	}
 	return asked;
@@ -660,29 +682,10 @@ static void advance_validating(struct wbl_run *run)
 			"validation failed; nothing was changed", run->validation_error);
 }
 
-static bool answered(struct wbl_run *run)
+static bool undo_waits(const struct wbl_run_step *s)
 {
-	size_t i, j;
-
-	for (i = 0; i < run->nsteps; i++) {
-		const struct wbl_run_step *s = &run->steps[i];
-		bool open = false;
-
-		if (s->state == WBL_STEP_UNDOING && (s->flags & WBL_STEP_MANUAL) && s->confirmed)
-			return true;
-		if (s->state != WBL_STEP_WAITING)
-			continue;
-		if (s->flags & WBL_STEP_MANUAL) {
-			if (s->confirmed)
-				return true;
-			continue;
-		}
-		for (j = 0; j < run->nquestions; j++)
-			open |= !strcmp(run->questions[j].step, s->id) && !run->questions[j].answer;
-		if (!open)
-			return true;
-	}
-	return false;
+	return (s->state == WBL_STEP_UNDOING && (s->flags & WBL_STEP_MANUAL)) ||
+	       (s->is_compensation && s->state == WBL_STEP_WAITING);
 }
 
 static bool is_undoing(const struct wbl_run *run)
@@ -690,13 +693,29 @@ static bool is_undoing(const struct wbl_run *run)
 	size_t i;
 
 	for (i = 0; i < run->nsteps; i++)
-		if (run->steps[i].state == WBL_STEP_UNDOING)
+		if (run->steps[i].state == WBL_STEP_UNDOING || undo_waits(&run->steps[i]))
 			return true;
 	return false;
 }
 
-/* At rest the background steps serve on: a copy that is paused, and a way back that is kept open, stand on them. */
-static void keep_background_up(struct wbl_run *run)
+/* On the way back only what is said of the way back moves the run. */
+static bool answered(const struct wbl_run *run, bool undoing)
+{
+	size_t i;
+
+	for (i = 0; i < run->nsteps; i++) {
+		const struct wbl_run_step *s = &run->steps[i];
+
+		if ((undoing ? undo_waits(s) : s->state == WBL_STEP_WAITING) &&
+			wbl_step_is_answered(s))
+			return true;
+	}
+	return false;
+}
+
+/* At rest the background steps serve on: a copy that is paused, and a way back that is kept open, stand on them.
+ * On the way back they do until their own turn. */
+void wbl_run_keep_background_up(struct wbl_run *run)
 {
 	size_t i;
 
@@ -722,8 +741,8 @@ static void keep_background_up(struct wbl_run *run)
 
 static void advance_run_waiting(struct wbl_run *run)
 {
-	keep_background_up(run);
-	if (run->status == WBL_E_LOCKED && !run->has_claims) {
+	wbl_run_keep_background_up(run);
+	if (wbl_run_waits_for_claims(run)) {
 		if (run->cancelled)
 			wbl_run_set_state(run, WBL_RUN_CANCELLED, WBL_E_CANCELLED,
 				"cancelled before anything was changed");
@@ -732,13 +751,13 @@ static void advance_run_waiting(struct wbl_run *run)
 		return;
 	}
 	if (is_undoing(run)) {
-		if (answered(run))
+		if (answered(run, true))
 			wbl_run_set_state(run, WBL_RUN_ROLLING_BACK, 0, "a person has confirmed");
 		return;
 	}
 	if (run->cancelled || run->rollback_asked)
 		go_back(run);
-	else if (answered(run))
+	else if (answered(run, false))
 		wbl_run_set_state(run, WBL_RUN_EXECUTING, 0, NULL);
 }
 
@@ -771,11 +790,11 @@ void wbl_run_advance(struct wbl_engine *e, struct wbl_run *run)
 		if (run->cancelled || run->rollback_asked)
 			go_back(run);
 		else
-			keep_background_up(run);
+			wbl_run_keep_background_up(run);
 		break;
 	case WBL_RUN_FAILED:
 	case WBL_RUN_REVERSIBLE:
-		keep_background_up(run);
+		wbl_run_keep_background_up(run);
 		if (!run->ncalls)
 			close_idle_hosts(run);
 		break;

@@ -71,7 +71,7 @@ static void fold_run_state(struct wbl_run *run, const struct wbl_entry *e)
 	if (run->state == WBL_RUN_PAUSED)
 		run->pause_asked = false;
 	if (run->state == WBL_RUN_EXECUTING) {
-		run->rollback_asked = run->retrying = run->emergency = false;
+		run->rollback_asked = run->retrying = false;
 		set_text(&run->rollback_to, NULL);
 		json_decref(run->error);
 		run->error = NULL;
@@ -151,8 +151,8 @@ static void new_pass(struct wbl_run_step *s, int64_t pass)
 	size_t i;
 
 	s->pass = pass;
-	s->attempt = s->undo_attempt = s->restarts = 0;
-	s->touched = s->open = s->listed = s->was_up = false;
+	s->attempt = s->undo_attempt = 0;
+	s->touched = s->open = s->listed = s->was_up = s->confirmed = false;
 	s->demand = s->demand_done = 0;
 	s->differences = s->rejects = s->rehearsed = 0;
 	s->status = 0;

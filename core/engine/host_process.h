@@ -69,9 +69,10 @@ struct wbl_call_request {
 	json_t *extra;                 /* level, what, from */
 	struct wbl_buf parts[4];       /* checkpoint, executed, chunk, old */
 	int64_t grace_ns;              /* 0: the instance's */
-	int64_t timeout_ns, started, rehearsed_level;
+	int64_t timeout_ns, started;
 	uint32_t signals; /* the present set */
-	bool background, undo_pass, stopping;
+	bool background, stopping;
+	bool told_to_stop; /* by the run: what comes of it is no failure */
 	int64_t epoch, pass, attempt;
 	struct wbl_host_process *host;
 	json_t *diagnostics;

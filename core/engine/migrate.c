@@ -23,7 +23,7 @@
 #include "core/engine/validate.h"
 #include "core/module/environment.h"
 
-enum then { THEN_RECORD, THEN_VALIDATE, THEN_RUN };
+enum then { THEN_RECORD, THEN_VALIDATE };
 
 struct request {
 	struct wbl_engine *engine;
@@ -339,19 +339,6 @@ static void check_document(struct request *r)
 
 /* --- run --- */
 
-static void override_policy(struct request *r)
-{
-	static const char *const keys[][2] = { { "validation", "validation" },
-		{ "on_failure", "rollback" } };
-	json_t *m;
-	size_t i, k;
-
-	json_array_foreach(json_object_get(r->plan, "migrations"), i,
-		m) for (k = 0; k < 2; k++) if (wbl_json_str(r->args, keys[k][0]))
-		wbl_json_put(json_object_get(m, "policy"), keys[k][1],
-			wbl_json_str(r->args, keys[k][0]));
-}
-
 static void make_run(struct request *r, const json_t *notes)
 {
 	struct wbl_engine *e = r->engine;
@@ -363,7 +350,7 @@ static void make_run(struct request *r, const json_t *notes)
 	json_t *options = json_pack(
 		"{s:O, s:b}", "name", json_object_get(r->plan, "name"), "rehearse", r->rehearse);
 
-	override_policy(r);
+	wbl_plan_override(r->plan, r->args);
 	json_object_set(options, "args", r->args);
 	json_object_del(json_object_get(options, "args"), "document");
 	body = wbl_json_text(options);

@@ -308,3 +308,16 @@ int32_t wbl_plan_check(const json_t *plan, struct wbl_error *err)
 		return err->code;
 	return check_parts(plan, err);
 }
+
+void wbl_plan_override(json_t *plan, const json_t *args)
+{
+	static const char *const keys[][2] = { { "validation", "validation" },
+		{ "on_failure", "rollback" } };
+	json_t *m;
+	size_t i, k;
+
+	json_array_foreach(json_object_get(plan, "migrations"), i,
+		m) for (k = 0; k < 2; k++) if (wbl_json_str(args, keys[k][0]))
+		wbl_json_put(
+			json_object_get(m, "policy"), keys[k][1], wbl_json_str(args, keys[k][0]));
+}

@@ -15,4 +15,6 @@ void wbl_plan_change_digest(const json_t *plan, char out[WBL_SHA256_HEX]);
 /* Shape of a document that is not known to be ours: every member that the engine reads has its type, versions are
  * known, references resolve. WBL_E_OLD_PLAN. */
 int32_t wbl_plan_check(const json_t *plan, struct wbl_error *err);
+/* The policy of a run: what `apply` was told in place of what the plan says. The document on record stays as it is. */
+void wbl_plan_override(json_t *plan, const json_t *args);
 #endif

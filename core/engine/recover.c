@@ -131,6 +131,10 @@ static int32_t go_on(struct wbl_run *run, bool was_held, char **ret_decision)
 		note(run, "resume", "the steps that failed are tried again", ret_decision);
 		wbl_run_set_state(run, WBL_RUN_EXECUTING, 0, "recovered");
 		break;
+	case WBL_RUN_PAUSED:
+		note(run, "resume", "it was paused; it goes on", ret_decision);
+		wbl_run_set_state(run, WBL_RUN_EXECUTING, 0, "recovered");
+		break;
 	case WBL_RUN_ROLLBACK_FAILED:
 		note(run, "roll back", "the rollback is taken up where it stopped", ret_decision);
 		wbl_run_set_state(run, WBL_RUN_ROLLING_BACK, run->status, "recovered");

@@ -108,35 +108,50 @@ static void undo_without_inverse(struct wbl_run_step *s)
 				   .attempt = s->undo_attempt });
 }
 
+static void wait_for_person(struct wbl_run *run)
+{
+	wbl_run_set_state(run, WBL_RUN_WAITING, 0, "a person is asked before the way back goes on");
+}
+
+/* As on the way forward, but for what it would have to wait for there. */
+static void go_on_compensating(struct wbl_run_step *c)
+{
+	if (c->state == WBL_STEP_EXECUTING && (c->flags & WBL_STEP_PARTITIONED) && c->listed) {
+		if (!c->call)
+			wbl_step_feed_chunks(c);
+	} else if (!wbl_step_idle(c)) {
+		return;
+	} else if (c->not_before > wbl_now_mono()) {
+		wbl_run_wake_at(c->run, c->not_before);
+	} else if (c->state == WBL_STEP_EXECUTED) {
+		wbl_step_verify(c, 0);
+	} else if (c->state == WBL_STEP_WAITING) {
+		if (!wbl_step_is_answered(c))
+			wait_for_person(c->run);
+		else if (c->flags & WBL_STEP_MANUAL)
+			wbl_step_set_state(c, WBL_STEP_EXECUTED, 0, NULL);
+		else
+			wbl_step_start(c);
+	} else if (wbl_step_wants_probe(c)) {
+		wbl_step_probe(c);
+	} else {
+		wbl_step_start(c);
+	}
+}
+
 /* True when the compensating step has been executed and verified. */
 static bool compensated(struct wbl_run_step *s)
 {
 	struct wbl_run_step *c = s->compensation;
 
-	switch (c->state) {
-	case WBL_STEP_VERIFIED:
-	case WBL_STEP_PASSED_OVER:
-		if (c->began > s->began)
-			return true;
-		if (wbl_step_idle(c))
-			wbl_step_start(c);
-		return false;
-	case WBL_STEP_EXECUTED:
-		if (wbl_step_idle(c))
-			wbl_step_verify(c, 0);
-		return false;
-	case WBL_STEP_FAILED:
+	if ((c->state == WBL_STEP_VERIFIED || c->state == WBL_STEP_PASSED_OVER) &&
+		c->began > s->began)
+		return wbl_step_idle(c);
+	if (c->state != WBL_STEP_FAILED)
+		go_on_compensating(c);
+	else if (wbl_step_idle(c))
 		wbl_step_set_state(s, WBL_STEP_UNDO_FAILED, c->status, c->error);
-		return false;
-	default:
-		if (!wbl_step_idle(c))
-			return false;
-		if (c->not_before > wbl_now_mono())
-			wbl_run_wake_at(s->run, c->not_before);
-		else
-			wbl_step_start(c);
-		return false;
-	}
+	return false;
 }
 
 /* A background step stays up until its own turn, so that what was written meanwhile is drained before it goes. */
@@ -163,6 +178,21 @@ static bool background_is_down(struct wbl_run_step *s)
 	return false;
 }
 
+static void take_back(struct wbl_run_step *s)
+{
+	switch (s->inverse) {
+	case WBL_INVERSE_NONE:
+		undo_without_inverse(s);
+		break;
+	case WBL_INVERSE_STEP:
+		if (compensated(s))
+			wbl_step_set_state(s, WBL_STEP_UNDONE, 0, NULL);
+		break;
+	default:
+		call_rollback(s);
+	}
+}
+
 static void begin_undo(struct wbl_run_step *s)
 {
 	s->undo_tries = 0;
@@ -176,17 +206,7 @@ static void begin_undo(struct wbl_run_step *s)
 			s->run, WBL_RUN_WAITING, 0, "a person is asked to take a manual step back");
 		return;
 	}
-	switch (s->inverse) {
-	case WBL_INVERSE_NONE:
-		undo_without_inverse(s);
-		break;
-	case WBL_INVERSE_STEP:
-		if (compensated(s))
-			wbl_step_set_state(s, WBL_STEP_UNDONE, 0, NULL);
-		break;
-	default:
-		call_rollback(s);
-	}
+	take_back(s);
 }
 
 static void go_on_with(struct wbl_run_step *s)
@@ -205,7 +225,7 @@ static void go_on_with(struct wbl_run_step *s)
 					   .name = wbl_call_name(WBL_CALL_ROLLBACK),
 					   .attempt = s->undo_attempt });
 	else if (!(s->flags & WBL_STEP_MANUAL) && (s->open || s->status < 0))
-		call_rollback(s);
+		take_back(s);
 	else
 		wbl_step_verify(s, WBL_WORK_BEFORE);
 }
@@ -246,6 +266,7 @@ void wbl_run_advance_rollback(struct wbl_run *run)
 {
 	size_t i;
 
+	wbl_run_keep_background_up(run);
 	for (i = run->nsteps; i-- > 0;) {
 		struct wbl_run_step *s = &run->steps[run->order[i]];
 

@@ -332,6 +332,11 @@ static int32_t resolve(struct wbl_run *run, struct wbl_run_step *s, const int *r
 			return err->code;
 		if (s->compensation)
 			s->compensation->is_compensation = true;
+		if (s->compensation && (s->compensation->flags & WBL_STEP_BACKGROUND))
+			return wbl_fail(err, WBL_E_PARAM, s->compensation->id,
+				"Tell the handler's author.",
+				"a background step cannot take another one back: it would never "
+				"end");
 	}
 	return 0;
 }
@@ -515,7 +520,6 @@ struct wbl_run *wbl_run_new(
 	run->plan = json_incref(plan);
 	run->plan_id = wbl_strdup(wbl_json_str(plan, "id"));
 	run->name = wbl_strdup(wbl_json_str(plan, "name"));
-	run->verdict = -1;
 	run->epoch = 1;
 	run->began_live = wbl_now_mono();
 	make_instances(run);
@@ -562,7 +566,7 @@ static int32_t fold_one(void *ctx, const struct wbl_entry *entry)
 static bool keeps_claims(const struct wbl_run *run)
 {
 	return !run->rehearse && !wbl_run_is_over(run) && run->state != WBL_RUN_VALIDATING &&
-	       !(run->state == WBL_RUN_WAITING && run->status == WBL_E_LOCKED);
+	       !wbl_run_waits_for_claims(run);
 }
 
 static int32_t load_run(void *ctx, const struct wbl_entry *created)
@@ -578,6 +582,7 @@ static int32_t load_run(void *ctx, const struct wbl_entry *created)
 		json_decref(body);
 		return l->err->code;
 	}
+	wbl_plan_override(plan, json_object_get(body, "args"));
 	run = wbl_run_new(l->e, created->run, plan, l->err);
 	json_decref(plan);
 	if (run) {

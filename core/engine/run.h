@@ -194,6 +194,7 @@ void wbl_run_raise_epoch(struct wbl_run *run, const char *why);
 void wbl_run_fail(
 	struct wbl_run *run, struct wbl_run_step *step, int32_t status, const json_t *error);
 void wbl_run_wake_at(struct wbl_run *run, int64_t mono_ns);
+bool wbl_run_waits_for_claims(const struct wbl_run *run); /* it has done nothing yet */
 bool wbl_run_take_claims(struct wbl_run *run, char **ret_holder);
 void wbl_run_keep_background_up(struct wbl_run *run);
 void wbl_hosts_wake_waiting(struct wbl_engine *e);

@@ -185,8 +185,9 @@ static bool was_asked_to_stop(const struct wbl_call_request *call)
 {
 	const struct wbl_run *run = call->step->run;
 
-	return run->state == WBL_RUN_EXECUTING &&
-	       (run->stopping || run->pause_asked || run->cancelled || run->rollback_asked);
+	return call->told_to_stop ||
+	       (run->state == WBL_RUN_EXECUTING && (run->stopping || run->pause_asked ||
+							   run->cancelled || run->rollback_asked));
 }
 
 /* A call that came back "cancelled" though nobody but its deadline asked it to stop has timed out. */
@@ -471,7 +472,7 @@ void wbl_step_start(struct wbl_run_step *s)
 	uint32_t flags = attempt > 1 ? WBL_WORK_RESUME : 0;
 
 	if (again)
-		s->tries = 0;
+		s->tries = s->restarts = 0;
 	s->tries++;
 	s->probed = false;
 	if (s->tries >= s->attempts_max)
@@ -559,6 +560,12 @@ static void probe_done(struct wbl_call_request *call, const struct wbl_outcome_o
 	} else {
 		settle_probe(s, WBL_PROBE_UNKNOWN, "probe could not tell what was done");
 	}
+}
+
+bool wbl_step_wants_probe(const struct wbl_run_step *s)
+{
+	return s->state == WBL_STEP_SUSPENDED && unknown_outcome(s->status) && !s->probed &&
+	       !(s->flags & (WBL_STEP_BACKGROUND | WBL_STEP_PARTITIONED));
 }
 
 void wbl_step_probe(struct wbl_run_step *s)

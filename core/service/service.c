@@ -132,7 +132,8 @@ static void recover_all(struct wbl_engine *e)
 	for (run = e->runs; run; run = run->next) {
 		char *decision = NULL;
 
-		if (run->held && (!wbl_run_at_rest(run) || run->state == WBL_RUN_REVERSIBLE))
+		if (run->held && (!wbl_run_at_rest(run) || run->state == WBL_RUN_REVERSIBLE ||
+					 wbl_run_waits_for_claims(run)))
 			wbl_run_recover(run, "auto", &decision, &err);
 		free(decision);
 	}

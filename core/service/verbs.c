@@ -282,9 +282,11 @@ static void verb_cancel(struct wbl_control_request *r)
 	if (!take_up(r, run))
 		return;
 	record(r, run, "cancel");
-	if (run->state == WBL_RUN_FAILED)
+	if (run->state == WBL_RUN_FAILED) {
 		wbl_run_set_state(
 			run, WBL_RUN_ROLLING_BACK, WBL_E_CANCELLED, "cancelled on request");
+		wbl_run_raise_epoch(run, "rollback");
+	}
 	answer_summary(r, run);
 }
 
@@ -358,8 +360,10 @@ static void verb_rollback(struct wbl_control_request *r)
 		refuse(r, WBL_E_LOCKED, run->id, "Wait for that run, or end it.", holder);
 		return;
 	}
-	if (!take_up(r, run))
+	if (!take_up(r, run)) {
+		run->has_claims &= !wbl_run_is_over(run);
 		return;
+	}
 	record(r, run, "rollback");
 	if (run->state == WBL_RUN_COMPLETED || run->state == WBL_RUN_REVERSIBLE ||
 		run->state == WBL_RUN_FAILED || run->state == WBL_RUN_ROLLBACK_FAILED) {
@@ -409,7 +413,8 @@ static void verb_recover(struct wbl_control_request *r)
 		return;
 	}
 	for (run = r->control->engine->runs; run; run = run->next) {
-		if (one ? run != one : !run->held || wbl_run_at_rest(run))
+		if (one ? run != one
+			: !run->held || (wbl_run_at_rest(run) && !wbl_run_waits_for_claims(run)))
 			continue;
 		decision = NULL;
 		if (wbl_run_recover(run, strategy, &decision, &err)) {
