@@ -12,6 +12,7 @@
 #include <event2/event.h>
 
 #include "core/engine/run.h"
+#include "core/engine/upgrade.h"
 #include "core/engine/values.h"
 #include "core/engine/validate.h"
 
@@ -77,6 +78,7 @@ void wbl_run_raise_epoch(struct wbl_run *run, const char *why)
 	wbl_engine_append(run->engine, run,
 		&(struct wbl_entry){
 			.kind = WBL_KIND_RUN_EPOCH, .epoch = run->epoch + 1, .name = why });
+	wbl_upgrade_tell_epoch(run->upgrade, run->epoch);
 	for (i = 0; i < run->nsteps; i++) {
 		struct wbl_run_step *s = &run->steps[i];
 

@@ -540,6 +540,8 @@ void wbl_hosts_kill_all(struct wbl_engine *e)
 			waitpid(h->pid, &h->status, 0);
 		h->reaped = true;
 		wbl_orphans_end(e, h->lock_path);
+		if (h->call && h->call->step)
+			wbl_call_forget_drains(h->call);
 		if (h->call)
 			wbl_call_free(h->call);
 		h->instance->idle = NULL;

@@ -53,8 +53,7 @@ struct wbl_outcome_of_call {
 	struct wbl_error error; /* headline when status < 0 */
 	json_t *diagnostics;    /* array of {severity, code, flags, where, text, hint} */
 	const char *output;     /* tail of what it printed, NULL: nothing */
-	const char *optional;
-	const void *blob; /* upgrade: the new object */
+	const void *blob;       /* upgrade: the new object */
 	size_t blob_len;
 	int64_t elapsed_ns;
 };

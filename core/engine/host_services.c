@@ -91,6 +91,15 @@ const char *wbl_serve_step_id(const struct wbl_call_request *call)
 	return call->step ? call->step->id : call->instance->name;
 }
 
+/* The last one is kept: it may be the headline. */
+static void keep_diagnostic(struct wbl_call_request *call, json_t *d)
+{
+	if (json_array_size(call->diagnostics) < DIAGNOSTICS_PER_CALL)
+		json_array_append_new(call->diagnostics, d);
+	else
+		json_array_set_new(call->diagnostics, DIAGNOSTICS_PER_CALL - 1, d);
+}
+
 /* Says why; the reply carries the code. */
 void wbl_serve_refuse(struct wbl_call_request *call, const struct wbl_frame *f, int32_t rc,
 	const struct wbl_error *err)
@@ -102,7 +111,7 @@ void wbl_serve_refuse(struct wbl_call_request *call, const struct wbl_frame *f, 
 	wbl_json_put(d, "where", err->where);
 	wbl_json_put(d, "text", err->text);
 	wbl_json_put(d, "hint", err->hint);
-	json_array_append_new(call->diagnostics, d);
+	keep_diagnostic(call, d);
 	/* The engine's own codes mean nothing to a module. */
 	wbl_serve_reply(call, f,
 		rc == WBL_E_DISK       ? WBL_E_RESOURCES
@@ -143,10 +152,7 @@ static void on_diag(struct wbl_call_request *call, struct wbl_frame *f)
 	wbl_json_puti(d, "flags", wbl_json_int(f->json, "flags", 0));
 	for (i = 0; i < WBL_COUNT(texts); i++)
 		json_object_set_new(d, texts[i], short_text(call, f, texts[i]));
-	if (json_array_size(call->diagnostics) < DIAGNOSTICS_PER_CALL)
-		json_array_append_new(call->diagnostics, d);
-	else
-		json_array_set_new(call->diagnostics, DIAGNOSTICS_PER_CALL - 1, d);
+	keep_diagnostic(call, d);
 }
 
 int64_t wbl_serve_not_negative(const struct wbl_frame *f, const char *key)

@@ -287,7 +287,8 @@ bool wbl_engine_busy(const struct wbl_engine *e)
 	const struct wbl_run *run;
 
 	for (run = e->runs; run; run = run->next)
-		if (!run->held && !wbl_run_at_rest(run))
+		if (!run->held &&
+			(!wbl_run_at_rest(run) || event_pending(run->timer, EV_TIMEOUT, NULL)))
 			return true;
 	return e->hosts != NULL;
 }

@@ -64,9 +64,30 @@ static void close_open(struct wbl_run *run)
 	}
 }
 
+/* The rate is of what this engine does, not of what was there before. */
+static void begin_reckoning(struct wbl_run *run)
+{
+	size_t i, j;
+
+	run->began_live = wbl_now_mono();
+	run->items_at_start = run->bytes_at_start = 0;
+	for (i = 0; i < run->nsteps; i++) {
+		const struct wbl_run_step *s = &run->steps[i];
+		bool whole = !s->listed || s->state == WBL_STEP_VERIFIED;
+
+		run->items_at_start += whole ? s->sums.items : 0;
+		run->bytes_at_start += whole ? s->sums.bytes : 0;
+		for (j = 0; !whole && j < s->nchunks; j++) {
+			run->items_at_start += s->chunks[j].sums.items;
+			run->bytes_at_start += s->chunks[j].sums.bytes;
+		}
+	}
+}
+
 void wbl_run_take_up(struct wbl_run *run)
 {
 	if (run->held) {
+		begin_reckoning(run);
 		run->held = false;
 		wbl_run_raise_epoch(run, "take-over");
 		close_open(run);

@@ -32,6 +32,7 @@ struct wbl_upgrade {
 	json_t *module;
 	struct object *objects;
 	size_t count, at;
+	struct wbl_call_request *call;
 };
 
 /* --- may it? --- */
@@ -340,6 +341,7 @@ static void on_upgraded(struct wbl_call_request *call, const struct wbl_outcome_
 	struct object *object = &u->objects[u->at];
 	struct wbl_error err = o->error;
 
+	u->call = NULL;
 	if (o->status == WBL_E_UNSUPPORTED && !o->died) {
 		u->at = u->count; /* it reads the old ones as they are */
 	} else if (o->status) {
@@ -380,6 +382,7 @@ static void call_next(struct wbl_upgrade *u)
 	call->epoch = u->run->epoch;
 	call->done = on_upgraded;
 	call->ctx = u;
+	u->call = call;
 	wbl_call_start(call);
 }
 
@@ -429,4 +432,10 @@ void wbl_run_upgrade(struct wbl_run *run)
 	run->upgrade = wbl_alloc(sizeof *run->upgrade);
 	run->upgrade->run = run;
 	next_instance(run->upgrade);
+}
+
+void wbl_upgrade_tell_epoch(struct wbl_upgrade *u, int64_t epoch)
+{
+	if (u && u->call)
+		wbl_call_send_epoch(u->call, epoch);
 }

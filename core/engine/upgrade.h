@@ -13,4 +13,6 @@ int32_t wbl_run_fits(struct wbl_run *run, struct wbl_error *err);
  * done, the run is held again, with a note that says why. */
 void wbl_run_upgrade(struct wbl_run *run);
 void wbl_upgrade_free(struct wbl_upgrade *u); /* NULL is fine */
+/* It rose while the call was under way; u may be NULL. */
+void wbl_upgrade_tell_epoch(struct wbl_upgrade *u, int64_t epoch);
 #endif

@@ -240,6 +240,8 @@ static bool take_up(struct wbl_control_request *r, struct wbl_run *run)
 {
 	struct wbl_error err;
 
+	if (!run->held && !wbl_run_at_rest(run))
+		return true; /* its processes have the files that it began with */
 	if (wbl_run_fits(run, &err)) {
 		wbl_control_refuse(r, &err, NULL);
 		return false;
@@ -554,10 +556,15 @@ static int64_t limit_of(const struct wbl_control_request *r, int64_t otherwise)
 static int32_t list_run(void *ctx, const struct wbl_entry *e)
 {
 	struct listing *l = ctx;
+	const struct wbl_run *newest = l->e->runs;
 	struct wbl_run *run = wbl_run_find(l->e, e->run);
 
 	if (run)
 		json_array_append_new(l->list, wbl_run_summary(run, false));
+	if (run && run == l->e->runs && run != newest) { /* loaded for this: a history is long */
+		l->e->runs = run->next;
+		wbl_run_free(l->e, run);
+	}
 	return 0;
 }
 

@@ -201,3 +201,37 @@ ends()
 	whimbrel confirm last m/hand --text "done again"
 	abi_until completed
 }
+
+@test "as many processes as there may be: the chunks that are left go to those that are idle" {
+	abi_spec <<<'{ id = "p"; flags = "partitioned"; processes = 200; chunks = "parts 150 1"; execute = "sleep 300; append log %c"; }'
+	ends completed 30
+	[ "$(wc -l <world/log)" = 150 ]
+}
+
+@test "a background step between two lives keeps the engine up while its run rests" {
+	abi_spec <<-END
+	{ id = "serve"; flags = "background"; execute = "append @lives x; ready; if @now FAILED; wait @die; crash"; },
+	{ id = "clean"; flags = "finalize"; after = "serve"; execute = ""; }
+	END
+	sed -i 's/backoff = "1ms"/backoff = "4s"/' spec.conf
+	ends reversible
+	abi_go die
+	flow_until 8 sh -c '[ "$(wc -l <ctl/lives)" = 2 ]'
+}
+
+@test "cancelled while its module is being replaced by one that cannot take over: what runs goes on" {
+	mkdir mods
+	WHIMBREL_HANDLERS=$T/mods
+	printf old >world/a
+	printf 'migration: { name = "m"; handler = "moved"; backoff = "1ms"; grace = "300ms"; options = { path = "%s"; ctl = "%s"; }; };\n' \
+		"$T/world/a" "$T/ctl" >spec.conf
+	cp "$WBL_BUILD/tests/mods/v1/.libs/moved.so" mods/ && chmod 644 mods/moved.so
+	abi_start
+	flow_until 10 grep -q half ctl/trace
+	rm mods/moved.so
+	cp "$WBL_BUILD/tests/mods/v2/.libs/moved.so" mods/ && chmod 644 mods/moved.so
+	whimbrel cancel last || [ $? = 12 ]
+	abi_until cancelled
+	[ "$(cat world/a)" = old ]
+	[ "$(abi_entries '.kind == "upgrade"' | wc -l)" = 0 ]
+}
