@@ -182,6 +182,7 @@ static void fold_intent(struct wbl_run_step *s, const struct wbl_entry *e)
 			s->attempt = e->attempt;
 		else
 			drop_chunks(s);
+		s->differences = s->rejects = 0; /* this attempt says its own */
 		s->touched = true;
 		s->state = WBL_STEP_EXECUTING;
 		s->ended = 0;
@@ -338,6 +339,26 @@ static void fold_split(struct wbl_run_step *s, const char *parent)
 			s->chunks[i].phase = WBL_CHUNK_READY;
 }
 
+/* What earlier attempts rejected, this one rejects anew. */
+static void begin_chunk(struct wbl_run_step *s, struct wbl_chunk_state *c, int64_t attempt)
+{
+	c->attempt = attempt;
+	s->rejects -= c->rejects;
+	s->differences -= c->rejects;
+	c->rejects = 0;
+}
+
+static void fold_difference(struct wbl_run_step *s, const struct wbl_entry *e)
+{
+	struct wbl_chunk_state *c = e->chunk ? chunk(s, e->chunk) : NULL;
+	bool reject = e->status == WBL_END;
+
+	s->differences++;
+	s->rejects += reject;
+	if (c)
+		c->rejects += reject;
+}
+
 static void fold_chunk(struct wbl_run_step *s, const struct wbl_entry *e)
 {
 	struct wbl_chunk_state *c;
@@ -361,7 +382,7 @@ static void fold_chunk(struct wbl_run_step *s, const struct wbl_entry *e)
 		if (e->kind == WBL_KIND_CHUNK_SPLIT)
 			fold_split(s, e->chunk);
 		else
-			c->attempt = e->attempt;
+			begin_chunk(s, c, e->attempt);
 	}
 }
 
@@ -435,8 +456,7 @@ static void fold_step(struct wbl_run_step *s, const struct wbl_entry *e)
 		s->rehearsed = e->status;
 		break;
 	case WBL_KIND_DIFFERENCE:
-		s->differences++;
-		s->rejects += e->status == WBL_END;
+		fold_difference(s, e);
 		break;
 	default:
 		break;

@@ -43,7 +43,7 @@ struct wbl_drain_waiter; /* host_services.c: who waits for a background step */
 struct wbl_chunk_state {
 	char *id;
 	struct wbl_buf body;
-	int64_t items, bytes, attempt;
+	int64_t items, bytes, attempt, rejects; /* rejects: of the present attempt */
 	enum wbl_chunk_phase phase;
 	char *parent; /* of a staged one */
 	struct wbl_sums sums;

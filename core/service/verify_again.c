@@ -89,11 +89,11 @@ static void on_repaired(struct wbl_call_request *call, const struct wbl_outcome_
 	struct again *a = call->ctx;
 	struct wbl_call_request *verify;
 
-	record(a, call->step, o);
 	if (o->status) {
 		on_verified(call, o);
 		return;
 	}
+	record(a, call->step, o);
 	wbl_step_look_anew(call->step);
 	verify = wbl_step_call_new(call->step, WBL_CALL_VERIFY, WBL_WORK_LASTING);
 	verify->done = on_verified;

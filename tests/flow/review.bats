@@ -235,3 +235,20 @@ ends()
 	[ "$(cat world/a)" = old ]
 	[ "$(abi_entries '.kind == "upgrade"' | wc -l)" = 0 ]
 }
+
+@test "what failed attempts said leaves room for what the good one says" {
+	abi_spec <<-END
+	{ id = "s"; execute = "differs set 1500 reject; times @n 2 RETRY"; },
+	{ id = "p"; flags = "partitioned"; after = "s"; chunks = "parts 1 1"; execute = "differs set 1500 reject; times @m 2 RETRY"; }
+	END
+	ends completed
+	[ "$(whimbrel -o json report last | jq .differences.total)" = 2000 ]
+}
+
+@test "a repair that failed is recorded once" {
+	abi_spec <<<'{ id = "s"; flags = "lasting"; execute = "append a x"; lasting = "differs set 1; status MISMATCH"; repair = "status FAILED"; }'
+	ends completed
+	whimbrel verify last || [ $? = 10 ]
+	whimbrel repair last || true
+	[ "$(abi_entries '.kind == "step.result" and .name == "repair"' | wc -l)" = 1 ]
+}
