@@ -14,12 +14,6 @@
 
 #include "core/engine/run.h"
 
-enum {
-	QUEUE_MAX =
-		64, /* frames that a host does not take: until it does, nothing is read from it */
-};
-#define START_TIMEOUT INT64_C(30000000000)
-
 void wbl_host_drop_frame(struct out_frame *f)
 {
 	json_decref(f->json);
@@ -47,7 +41,7 @@ void wbl_host_flush(struct wbl_host_process *h)
 		h->queue = f->next;
 		if (!h->queue)
 			h->queue_last = &h->queue;
-		if (h->queued-- == QUEUE_MAX && !h->eof)
+		if (h->queued-- == WBL_HOST_QUEUE_MAX && !h->eof)
 			event_add(h->readable, NULL);
 		wbl_host_drop_frame(f);
 	}
@@ -74,7 +68,7 @@ void wbl_host_send(struct wbl_host_process *h, enum wbl_wire_type type, uint32_t
 			wbl_buf_add(&f->blob, parts[i].data, parts[i].len);
 	*h->queue_last = f;
 	h->queue_last = &f->next;
-	if (++h->queued == QUEUE_MAX)
+	if (++h->queued == WBL_HOST_QUEUE_MAX)
 		event_del(h->readable);
 	wbl_host_flush(h);
 }
@@ -130,8 +124,9 @@ void wbl_host_say_hello(struct wbl_host_process *h)
 
 int64_t wbl_host_start_timeout(const struct wbl_call_request *call)
 {
-	return call->timeout_ns > 0 && call->timeout_ns < START_TIMEOUT ? call->timeout_ns
-									: START_TIMEOUT;
+	return call->timeout_ns > 0 && call->timeout_ns < WBL_HOST_START_TIMEOUT
+		       ? call->timeout_ns
+		       : WBL_HOST_START_TIMEOUT;
 }
 
 void wbl_host_arm_deadline(struct wbl_host_process *h)

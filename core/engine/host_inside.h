@@ -8,6 +8,10 @@
 
 struct event;
 
+/* Frames that a host does not take: until it does, nothing is read from it. */
+#define WBL_HOST_QUEUE_MAX 64
+#define WBL_HOST_START_TIMEOUT INT64_C(30000000000)
+
 enum host_state { STARTING, IDLE, BUSY, ENDING };
 
 struct out_frame {

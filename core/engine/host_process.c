@@ -24,10 +24,7 @@ enum {
 	OUTPUT_TAIL = 65536,
 	FLOOD = 4 << 20, /* printed beyond this is read slowly, so that the writer waits, not we */
 	STRAYS_MAX = 1000, /* frames outside of calls: some progress may be late, a flood is not */
-	QUEUE_MAX =
-		64, /* frames that a host does not take: until it does, nothing is read from it */
 };
-#define START_TIMEOUT INT64_C(30000000000)
 #define EXIT_TIMEOUT INT64_C(2000000000)
 
 static const char *const call_names[] = { "", "plan", "execute", "verify", "rollback", "check",
@@ -435,7 +432,7 @@ static void read_frames(struct wbl_host_process *h)
 	struct wbl_frame f;
 	int i;
 
-	for (i = 0; i < 64 && !h->eof && h->queued < QUEUE_MAX; i++) {
+	for (i = 0; i < 64 && !h->eof && h->queued < WBL_HOST_QUEUE_MAX; i++) {
 		struct wbl_error err;
 		int32_t rc = wbl_wire_read(h->sock, &f, &err);
 
@@ -472,7 +469,8 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	char limit[24], why[160];
 
 	if (h->state == STARTING) {
-		wbl_duration_text(h->call ? wbl_host_start_timeout(h->call) : START_TIMEOUT, limit);
+		wbl_duration_text(
+			h->call ? wbl_host_start_timeout(h->call) : WBL_HOST_START_TIMEOUT, limit);
 		snprintf(
 			why, sizeof why, "the handler was not ready within %s of its start", limit);
 		wbl_host_end_by_force(h, WBL_E_TIMEOUT,

@@ -18,7 +18,6 @@
 enum {
 	FIRST_FREE_FD = 10, /* ours stay clear of the numbers that a host gets */
 };
-#define START_TIMEOUT INT64_C(30000000000)
 
 static int high_fd(int fd)
 {
@@ -138,7 +137,7 @@ struct wbl_host_process *wbl_host_start(
 	e->nhosts++;
 	instance->nhosts++;
 	wbl_engine_tick(e);
-	wbl_host_arm(h, START_TIMEOUT);
+	wbl_host_arm(h, WBL_HOST_START_TIMEOUT);
 	wbl_host_say_hello(h);
 	return h;
 }
