@@ -134,13 +134,13 @@ static int32_t go_back(struct wbl_run *run, const char *reason, char **ret_decis
 	note(run, "roll back", reason, ret_decision);
 	wbl_engine_append(run->engine, run,
 		&(struct wbl_entry){ .kind = WBL_KIND_RUN_REQUEST,
-			.name = "rollback",
+			.name = run->rehearse ? "cancel" : "rollback",
 			.actor = "recovery",
 			.body = { body, 2 } });
+	if (run->rehearse)
+		return 0; /* it has changed nothing: it ends where it is */
 	if (run->state == WBL_RUN_FAILED || run->state == WBL_RUN_PAUSED ||
-		run->state == WBL_RUN_WAITING)
-		wbl_run_set_state(run, WBL_RUN_ROLLING_BACK, run->status, reason);
-	else if (run->state == WBL_RUN_ROLLBACK_FAILED)
+		run->state == WBL_RUN_WAITING || run->state == WBL_RUN_ROLLBACK_FAILED)
 		wbl_run_set_state(run, WBL_RUN_ROLLING_BACK, run->status, reason);
 	return 0;
 }

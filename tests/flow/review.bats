@@ -252,3 +252,15 @@ ends()
 	whimbrel repair last || true
 	[ "$(abi_entries '.kind == "step.result" and .name == "repair"' | wc -l)" = 1 ]
 }
+
+@test "a rehearsal that was interrupted has nothing to be taken back" {
+	abi_spec <<<'{ id = "s"; execute = "append log x"; rehearse = "wait @go"; rollback = "append log undone"; }'
+	whimbrel plan spec.conf >/dev/null
+	setsid whimbrel rehearse last >rehearse.out 2>&1 3>&- &
+	abi_waits @go
+	flow_kill_engine
+	whimbrel recover last --strategy rollback --detach || true
+	abi_until cancelled
+	[ "$(abi_calls rollback s)" = 0 ]
+	[ ! -e world/log ]
+}
