@@ -59,12 +59,14 @@ crash_world()
 	cp -a "$C/fresh/state" "$C/fresh/world" "$C/"
 }
 
-# Names, modes and contents of the world; databases by schema and rows.
+# Names, modes and contents of the world; databases by schema and rows, a written file by its lines: a chunk that is done
+# again comes later.
 crash_digest()
 {
 	local db
 	{
-		cd "$C/world" && find . ! -name '*.db' ! -name '*.db-*' -printf '%p %m %y %l\n' ! -name '*.db' -type f -exec sha256sum {} + | sort
+		cd "$C/world" && find . ! -name '*.db' ! -name '*.db-*' -printf '%p %m %y %l\n' ! -name '*.db' ! -name out.jsonl -type f -exec sha256sum {} + | sort
+		[ ! -e out.jsonl ] || sort out.jsonl
 		for db in "$C"/world/*.db; do
 			[ ! -e "$db" ] || { echo "$db"; sqlite3 "$db" .dump | sort; }
 		done
@@ -186,6 +188,19 @@ scenario_jsonl()
 			{ name = "code"; type = "text"; }, { name = "name"; from = "more.name"; type = "text"; },
 			{ name = "big"; from = "more.big"; type = "int"; } );
 			indexes = ( { name = "by_name"; columns = ( "name" ); } ); } ); }; };
+	END
+}
+
+# Into a file, which has no transactions.
+scenario_lines()
+{
+	scenario_sqlite
+	rm "$C/world/new.db"
+	cat >"$C/spec.conf" <<-END
+	migration: { name = "unload"; handler = "data"; backoff = "1ms"; processes = 2; attempts = 5;
+		source = { store = "sqlite"; path = "$C/world/old.db"; };
+		target = { store = "jsonl"; path = "$C/world/out.jsonl"; table = "chars"; };
+		options = { chunk_rows = 500; }; };
 	END
 }
 

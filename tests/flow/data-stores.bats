@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
-# The store jsonl through the real engine: what another program wrote arrives with every digit, a line that does not fit is
-# named and leaves nothing, and a copy that is killed ends migrated or as before.
-# req: D9 D6 D7 D2 X9
+# The store jsonl through the real engine: what another program wrote arrives with every digit, what is written can be read
+# back, a line that does not fit is named and leaves nothing, and a copy that is killed ends migrated or as before.
+# req: D9 D6 D7 D2 X9 X7
 # SPDX-License-Identifier: Apache-2.0
 load functions
 setup() { flow_setup; }
@@ -72,8 +72,71 @@ apply()
 	done
 }
 
+# $1 source store and file, $2 target store and file, $3 tables
+move()
+{
+	cat >spec.conf <<-END
+	migration: { name = "move"; handler = "data"; backoff = "1ms"; source = { $1 }; target = { $2 };
+		options = { chunk_rows = 700; $3 }; };
+	END
+	apply
+	flow_is completed
+}
+
+@test "SQLite to lines and back: every class of value, and the way back" {
+	sqlite3 old.db "CREATE TABLE t (n INTEGER, r REAL, s TEXT, b BLOB, x);
+		WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 3000)
+		INSERT INTO t SELECT 9223372036854775807 - i, i / 7.0 * (1 - 2 * (i % 2)), char(i, 10, 34, 92) || 'x', CASE i % 5 WHEN 0 THEN NULL ELSE randomblob(i % 50) END,
+		CASE i % 5 WHEN 0 THEN i WHEN 1 THEN i / 3.0 WHEN 2 THEN 'text' WHEN 3 THEN x'00ff' END FROM c;
+		INSERT INTO t VALUES (0, 1e300, '', x'', 1e-300), (-1, 5.0, '{}', NULL, 5.0), (1, 0.1, 'null', NULL, '5');"
+	move "store = \"sqlite\"; path = \"$T/old.db\";" "store = \"jsonl\"; path = \"$T/lines.jsonl\"; table = \"t\";" ""
+	[ "$(wc -l <lines.jsonl)" = 3003 ]
+	jq -e . lines.jsonl >/dev/null
+	[ ! -e lines.jsonl.whimbrel ]
+	whimbrel verify last
+	move "store = \"jsonl\"; path = \"$T/lines.jsonl\"; table = \"t\";" "store = \"sqlite\"; path = \"$T/new.db\";" 'tables = ( { columns = (
+		{ name = "n"; type = "int"; }, { name = "r"; type = "real"; }, { name = "s"; type = "text"; }, { name = "b"; type = "bytes"; }, { name = "x"; } ); } );'
+	for db in old new; do
+		sqlite3 $db.db "SELECT quote(n), quote(r), quote(s), quote(b), typeof(x), quote(x) FROM t ORDER BY rowid" | sha256sum >$db.sum
+	done
+	cmp old.sum new.sum
+	whimbrel rollback -q r-000002
+	[ ! -e new.db ]
+	# What others wrote into the file is not thrown away.
+	echo '{"n":1}' >>lines.jsonl
+	run whimbrel rollback -q r-000001
+	[ "$status" -ne 0 ]
+	[ "$(wc -l <lines.jsonl)" = 3004 ]
+	sed -i '$d' lines.jsonl
+	whimbrel recover -q r-000001 || [ $? = 7 ]
+	[ ! -e lines.jsonl ]
+	[ ! -e lines.jsonl.whimbrel ]
+}
+
+@test "a file that is there already is not written" {
+	printf 'a\n1\n' >in.csv
+	for text in '{"a":1}' ''; do
+		printf %s "$text" >out.jsonl
+		cat >spec.conf <<-END
+		migration: { name = "move"; handler = "data"; source = { store = "csv"; path = "$T/in.csv"; };
+			target = { store = "jsonl"; path = "$T/out.jsonl"; }; options = { tables = ( { to = "out.jsonl"; } ); }; };
+		END
+		run whimbrel plan -q spec.conf
+		[ "$status" -ne 0 ]
+		[ "$(cat out.jsonl)" = "$text" ]
+		[ ! -e out.jsonl.whimbrel ]
+	done
+	rm out.jsonl
+	apply
+	[ "$(cat out.jsonl)" = '{"a":"1"}' ]
+}
+
 @test "killed at commits and fault points: migrated or as before" {
 	out=$(STRIDE=9 SHIFT=2 ALTERNATE=1 "$WBL_SRC/tests/crash/kill-loop" jsonl faults 2>"$T/why") || { echo "$out"; head -200 "$T/why"; false; }
+	echo "# $out" >&3
+	out=$(STRIDE=3 SHIFT=1 ALTERNATE=1 "$WBL_SRC/tests/crash/kill-loop" lines faults 2>"$T/why") || { echo "$out"; head -200 "$T/why"; false; }
+	echo "# $out" >&3
+	out=$("$WBL_SRC/tests/crash/kill-loop" lines random 10 5 2>"$T/why") || { echo "$out"; head -200 "$T/why"; false; }
 	echo "# $out" >&3
 	out=$("$WBL_SRC/tests/crash/kill-loop" jsonl random 10 11 2>"$T/why") || { echo "$out"; head -200 "$T/why"; false; }
 	echo "# $out" >&3

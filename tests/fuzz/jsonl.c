@@ -87,6 +87,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (s.fd < 0 || write(s.fd, data + 1, size - 1) != (ssize_t)(size - 1) ||
 		fstat(s.fd, &s.seen))
 		abort();
+	s.size = size - 1;
+	s.marks = data[0] >> 7;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", s.fd);
 	s.path = path;
 	compare(&s, 1 + data[0] / 2 % 8);

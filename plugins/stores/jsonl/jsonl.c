@@ -1,5 +1,5 @@
 /* jsonl.c - the store "jsonl": a file of JSON objects opened and described.
- * In: path, columns, missing.  Out: a store that reads.  Columns and their types are those of the first lines, unless columns are named; a
+ * In: path, table, columns, missing, marks.  Out: a store that reads, and writes new files.  Columns and their types are those of the first lines, unless columns are named; a
  * line that does not fit them later is an error with its number, never half a row.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "jsonl_impl.h"
@@ -19,8 +19,9 @@ static void store_close(void *self)
 	if (s->fd >= 0)
 		close(s->fd);
 	for (size_t i = 0; i < s->ncols; i++)
-		free(s->cols[i].name);
+		free(s->cols[i].name), free(s->cols[i].type);
 	free(s->cols);
+	side_clear(&s->side);
 	free(s->path);
 	free(s->real);
 	free(s->set);
@@ -131,7 +132,8 @@ static int32_t learn(struct jsonl_self *s, struct wbl_call *own)
 	}
 	s->refuse_missing = refuse;
 	jsonl_lines_clear(&r);
-	if (rc >= 0 && !s->ncols)
+	/* What is written here may hold no row yet. */
+	if (rc >= 0 && !s->ncols && !(s->write && !s->size))
 		rc = wbl_error_report(own, WBL_E_PARAM, s->path,
 			"Check the path, or name the columns by `columns`.",
 			"no line of the file has a key");
@@ -153,8 +155,35 @@ static int32_t columns(struct jsonl_self *s, struct wbl_call *own)
 	return WBL_OK;
 }
 
+/* A file that is being written knows its columns from the journal beside it. */
+static void columns_written(struct jsonl_self *s)
+{
+	struct wbl_doc *d = wbl_doc_parse(s->side.columns.s, s->side.columns.len, NULL);
+
+	while (s->ncols--)
+		free(s->cols[s->ncols].name);
+	s->ncols = 0;
+	for (const struct wbl_node *c = d ? wbl_doc_root(d)->child : NULL; c; c = c->next)
+		add(s, &wbl_node_at(c, "name")->text)->type =
+			wbl_sdk_strdup(wbl_node_str(c, "type"));
+	s->given = 0;
+	wbl_doc_free(d);
+}
+
+static int32_t open_side(struct jsonl_self *s, struct wbl_call *own)
+{
+	int32_t rc = side_load(&s->side, own);
+
+	if (!rc && s->side.table)
+		columns_written(s);
+	return rc;
+}
+
 static int32_t open_file(struct jsonl_self *s, struct wbl_call *own)
 {
+	/* Without a table on record the file is not there yet, whatever a dead process left. */
+	if (s->side.exists && !s->side.table)
+		return WBL_OK;
 	s->fd = open(s->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (s->fd < 0 && errno == ENOENT)
 		return WBL_OK;
@@ -164,6 +193,11 @@ static int32_t open_file(struct jsonl_self *s, struct wbl_call *own)
 			strerror(errno));
 	if (!S_ISREG(s->seen.st_mode))
 		return wbl_error_report(own, WBL_E_PARAM, s->path, NULL, "not a regular file");
+	s->size = (uint64_t)s->seen.st_size;
+	if (s->side.open && s->size > s->side.length)
+		s->size = s->side.length;
+	if (s->side.table)
+		return WBL_OK;
 	posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	return learn(s, own);
 }
@@ -176,24 +210,27 @@ static int32_t store_open(const struct wbl_store *me, struct wbl_call *own, uint
 	int32_t rc;
 
 	(void)me;
-	if (flags & WBL_OPEN_WRITE)
-		return wbl_error_report(own, WBL_E_UNSUPPORTED, "jsonl",
-			"Use another store as the target.", "this store only reads");
 	s = wbl_sdk_alloc(sizeof *s);
 	s->fd = -1;
 	s->path = wbl_sdk_strdup(wbl_param_text(own, "path").s);
 	s->real = realpath(s->path, NULL);
 	base = strrchr(s->path, '/');
-	s->set = wbl_sdk_strdup(base ? base + 1 : s->path);
+	s->write = (flags & WBL_OPEN_WRITE) != 0;
+	s->marks = wbl_param_bool(own, "marks", 1);
+	side_init(&s->side, s->path);
+	s->set = wbl_sdk_strdup(*wbl_param_text(own, "table").s ? wbl_param_text(own, "table").s
+				: base                          ? base + 1
+								: s->path);
 	s->refuse_missing = !strcmp(wbl_param_text(own, "missing").s, "refuse");
 	rc = columns(s, own);
+	rc = rc ? rc : open_side(s, own);
 	rc = rc ? rc : open_file(s, own);
 	if (rc) {
 		store_close(s);
 		return rc;
 	}
 	*ret_self = s;
-	*ret_capabilities = WBL_CAN_BYTES;
+	*ret_capabilities = WBL_CAN_BYTES | WBL_CAN_WRITE | WBL_CAN_SCHEMA;
 	return WBL_OK;
 }
 
@@ -246,12 +283,13 @@ static void tell_set(struct jsonl_self *s, struct wbl_out *o)
 	wbl_out_text(o, "name", s->set);
 	wbl_out_text(o, "kind", "file");
 	wbl_out_text(o, "position", "line");
-	wbl_out_int(o, "bytes", (int64_t)s->seen.st_size);
+	wbl_out_int(o, "bytes", (int64_t)s->size);
 	wbl_out_open(o, "columns", '[');
 	for (size_t i = 0; i < s->ncols; i++) {
 		wbl_out_open(o, NULL, '{');
 		wbl_out_text(o, "name", s->cols[i].name);
-		wbl_out_text(o, "type", type_of(s->cols[i].kinds));
+		wbl_out_text(
+			o, "type", s->cols[i].type ? s->cols[i].type : type_of(s->cols[i].kinds));
 		wbl_out_bool(o, "not_null", 0);
 		wbl_out_close(o, '}');
 	}
@@ -276,7 +314,10 @@ static int32_t store_describe(
 	wbl_out_open(o, NULL, '{');
 	wbl_out_text(o, "store", "jsonl");
 	wbl_out_text(o, "dialect", "jsonl");
-	wbl_out_bool(o, "exists", s->fd >= 0);
+	wbl_out_bool(o, "exists", s->fd >= 0 || s->side.exists);
+	wbl_out_open(o, "limits", '{');
+	wbl_out_int(o, "writers", 1);
+	wbl_out_close(o, '}');
 	wbl_out_open(o, "claims", '[');
 	wbl_out_open(o, NULL, '{');
 	wbl_out_text(o, "kind", "path");
@@ -306,5 +347,11 @@ static const struct wbl_store jsonl_store = {
 	.scan = jsonl_scan,
 	.read = jsonl_read,
 	.scan_end = jsonl_scan_end,
+	.write = jsonl_write,
+	.append = jsonl_append,
+	.commit = jsonl_commit,
+	.abort = jsonl_abort,
+	.receipt = jsonl_receipt,
+	.schema = jsonl_schema,
 };
 WBL_MODULE(jsonl, "org.whimbrel.store.jsonl", "0.1.0", WBL_STORE(&jsonl_store))

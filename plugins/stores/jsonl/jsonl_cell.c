@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_DIGITS = 398 };
-
 static int is_named(const struct jsonl_self *s, size_t i, const struct wbl_text *key)
 {
 	return i < s->ncols && strlen(s->cols[i].name) == key->len &&
@@ -49,10 +47,10 @@ int32_t jsonl_place(
 }
 
 /* 12.5e1 without its exponent: 125. -1 when that is too long. */
-static int plain(const struct wbl_text *t, char out[MOST_DIGITS + 8], size_t *ret_len)
+static int plain(const struct wbl_text *t, char out[JSONL_MOST_DIGITS + 8], size_t *ret_len)
 {
 	const char *e = t->s + strcspn(t->s, "eE"), *p = t->s;
-	char digits[MOST_DIGITS + 1], *end;
+	char digits[JSONL_MOST_DIGITS + 1], *end;
 	size_t n = 0, len = 0;
 	long point = 0, shift = *e ? strtol(e + 1, &end, 10) : 0;
 	int behind = 0;
@@ -68,7 +66,7 @@ static int plain(const struct wbl_text *t, char out[MOST_DIGITS + 8], size_t *re
 			point -= behind;
 			continue;
 		}
-		if (n == MOST_DIGITS)
+		if (n == JSONL_MOST_DIGITS)
 			return -1;
 		digits[n++] = *p;
 		point += !behind;
@@ -80,10 +78,10 @@ static int plain(const struct wbl_text *t, char out[MOST_DIGITS + 8], size_t *re
 		*ret_len = 1;
 		return 0;
 	}
-	if (shift > 2 * MOST_DIGITS || shift < -2 * MOST_DIGITS)
+	if (shift > 2 * JSONL_MOST_DIGITS || shift < -2 * JSONL_MOST_DIGITS)
 		return -1;
 	point += shift;
-	if (point > MOST_DIGITS || (long)n - point > MOST_DIGITS)
+	if (point > JSONL_MOST_DIGITS || (long)n - point > JSONL_MOST_DIGITS)
 		return -1;
 	if (point <= 0) {
 		out[len++] = '0';
@@ -104,7 +102,7 @@ static int plain(const struct wbl_text *t, char out[MOST_DIGITS + 8], size_t *re
 
 static int number(struct wbl_rows *rows, const struct wbl_text *t, const char **ret_why)
 {
-	char text[MOST_DIGITS + 8];
+	char text[JSONL_MOST_DIGITS + 8];
 	struct wbl_cell c = { .tag = WBL_CELL_TEXT, .data = (const uint8_t *)text };
 	size_t len;
 
@@ -164,8 +162,74 @@ static int nested(struct wbl_rows *rows, const struct wbl_node *n, const char **
 	return bad;
 }
 
-int jsonl_cell(struct wbl_rows *rows, const struct wbl_node *n, const char **ret_why)
+static int digit(char c)
 {
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *at = c ? strchr(digits, c) : NULL;
+
+	return at ? (int)(at - digits) : -1;
+}
+
+static int base64(struct wbl_rows *rows, const struct wbl_text *t, const char **ret_why)
+{
+	struct wbl_out o = { 0 };
+	size_t pad = t->len && t->s[t->len - 1] == '=' ? 1 + (t->s[t->len - 2] == '=') : 0;
+	int bad = t->len % 4 != 0;
+
+	wbl_out_reset(&o);
+	for (size_t i = 0; !bad && i < t->len; i += 4) {
+		size_t missing = i + 4 == t->len ? pad : 0;
+		uint32_t v = 0;
+		char three[3];
+
+		for (size_t k = 0; k < 4; k++) {
+			int d = k < 4 - missing ? digit(t->s[i + k]) : 0;
+
+			bad |= d < 0;
+			v = v << 6 | (uint32_t)(d & 63);
+		}
+		three[0] = (char)(v >> 16);
+		three[1] = (char)(v >> 8);
+		three[2] = (char)v;
+		wbl_out_add(&o, three, 3 - missing);
+	}
+	if (bad)
+		*ret_why = "not base64";
+	else
+		wbl_cell_blob(rows, WBL_CELL_BYTES, o.len ? o.s : "", o.len);
+	wbl_out_clear(&o);
+	return bad ? -1 : 0;
+}
+
+/* 1: the object is none of the marked values; else as jsonl_cell. */
+static int marked(struct wbl_rows *rows, const struct wbl_node *n, const char **ret_why)
+{
+	static const int32_t types[] = { WBL_TYPE_REAL, WBL_TYPE_REAL32, WBL_TYPE_INSTANT,
+		WBL_TYPE_LOCAL, WBL_TYPE_DATE, WBL_TYPE_UUID };
+	const struct wbl_node *m = n->child;
+	struct wbl_cell c = { .tag = WBL_CELL_TEXT };
+
+	if (n->kind != WBL_NODE_OBJECT || n->count != 1 || m->key.s[0] != '$')
+		return 1;
+	if (!strcmp(m->key.s, "$json"))
+		return nested(rows, m, ret_why);
+	if (m->kind != WBL_NODE_TEXT)
+		return 1;
+	if (!strcmp(m->key.s, "$base64"))
+		return base64(rows, &m->text, ret_why);
+	c.data = (const uint8_t *)m->text.s;
+	c.len = (uint32_t)m->text.len;
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+		if (!strcmp(m->key.s + 1, wbl_type_name(types[i])))
+			return wbl_cell_cast(rows, &c, types[i], ret_why);
+	return 1;
+}
+
+int jsonl_cell(struct wbl_rows *rows, const struct wbl_node *n, int marks, const char **ret_why)
+{
+	int other;
+
 	switch (n ? n->kind : WBL_NODE_NULL) {
 	case WBL_NODE_NULL:
 		wbl_cell_null(rows);
@@ -180,6 +244,7 @@ int jsonl_cell(struct wbl_rows *rows, const struct wbl_node *n, const char **ret
 		wbl_cell_text(rows, n->text.s, n->text.len);
 		return 0;
 	default:
-		return nested(rows, n, ret_why);
+		other = marks ? marked(rows, n, ret_why) : 1;
+		return other == 1 ? nested(rows, n, ret_why) : other;
 	}
 }

@@ -6,10 +6,13 @@
 
 #include <whimbrel/sdk.h>
 
-enum { JSONL_SAMPLE_LINES = 1000, JSONL_SAMPLE_BYTES = 1 << 20 };
+#include "side.h"
+
+enum { JSONL_SAMPLE_LINES = 1000, JSONL_SAMPLE_BYTES = 1 << 20, JSONL_MOST_DIGITS = 398 };
 
 struct jsonl_column {
 	char *name;
+	char *type;     /* of a file that is written here; else NULL */
 	unsigned kinds; /* seen in the sample: bits of enum jsonl_kind */
 };
 enum jsonl_kind {
@@ -29,6 +32,9 @@ struct jsonl_self {
 	int given; /* the columns were named: other keys are left out */
 	int refuse_missing;
 	uint64_t data_start; /* behind a byte order mark */
+	uint64_t size;       /* bytes of the file that count */
+	struct side side;
+	int write, marks; /* marks: objects like {"$base64":"..."} are values */
 	struct wbl_out text;
 };
 
@@ -60,7 +66,8 @@ int32_t jsonl_unchanged(struct jsonl_self *self, struct wbl_call *call);
 int32_t jsonl_place(
 	struct jsonl_lines *r, const struct wbl_node *object, const struct wbl_node **values);
 /* Appends the value as a cell; -1 and a static reason when it cannot be one. */
-int jsonl_cell(struct wbl_rows *rows, const struct wbl_node *value, const char **ret_why);
+int jsonl_cell(
+	struct wbl_rows *rows, const struct wbl_node *value, int marks, const char **ret_why);
 
 int32_t jsonl_scan(
 	void *self, struct wbl_call *call, const struct wbl_scan *scan, void **ret_cursor);
@@ -70,4 +77,15 @@ int32_t jsonl_count(void *self, struct wbl_call *call, const struct wbl_scan *sc
 	struct wbl_totals *ret);
 int32_t jsonl_split(void *self, struct wbl_call *call, const struct wbl_scan *whole,
 	const struct wbl_scan *last, uint64_t rows, struct wbl_scan *ret_next);
+
+int32_t jsonl_write(
+	void *self, struct wbl_call *call, const struct wbl_write *write, void **ret_writer);
+int32_t jsonl_append(
+	void *writer, struct wbl_call *call, const struct wbl_batch *batch, uint64_t *ret_bad);
+int32_t jsonl_commit(void *writer, struct wbl_call *call, const struct wbl_receipt *receipt,
+	struct wbl_outcome *ret);
+void jsonl_abort(void *writer);
+int32_t jsonl_receipt(void *self, struct wbl_call *call, const char *key, struct wbl_bytes *ret);
+int32_t jsonl_schema(
+	void *self, struct wbl_call *call, const struct wbl_schema *in, const char **ret_text);
 #endif

@@ -76,7 +76,7 @@ static int32_t too_long(struct jsonl_lines *r)
 
 static int32_t more(struct jsonl_lines *r)
 {
-	uint64_t at = r->offset + (r->to - r->from), size = (uint64_t)r->self->seen.st_size;
+	uint64_t at = r->offset + (r->to - r->from), size = r->self->size;
 	ssize_t n;
 
 	if (r->from) {

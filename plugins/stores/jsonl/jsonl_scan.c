@@ -23,7 +23,7 @@ static void range_of(const struct jsonl_self *s, const struct wbl_scan *scan, ui
 {
 	*from = s->data_start;
 	*line = 1;
-	*end = (uint64_t)s->seen.st_size;
+	*end = s->size;
 	if (scan->range != WBL_RANGE_BYTES)
 		return;
 	if (scan->low.len >= 8)
@@ -108,7 +108,7 @@ static int32_t add_row(struct jsonl_cursor *c, const struct wbl_doc *d)
 	for (size_t i = 0; i < c->npick; i++) {
 		if (c->pick[i] < 0)
 			wbl_cell_int(&c->rows, (int64_t)c->r.number);
-		else if (jsonl_cell(&c->rows, c->values[c->pick[i]], &why))
+		else if (jsonl_cell(&c->rows, c->values[c->pick[i]], c->r.self->marks, &why))
 			return jsonl_bad(&c->r, "Mend the value, or quote it as a text.",
 				"column \"%s\": %s", c->r.self->cols[c->pick[i]].name, why);
 	}

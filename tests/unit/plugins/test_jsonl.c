@@ -1,5 +1,5 @@
 /* tests of the store jsonl: what is a line, what is none, and every digit of a number.
- * req: D9 X6 D6
+ * req: D9 X6 D6 D7
  * SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -345,6 +345,244 @@ static void test_types(void **state)
 	bench_close(&s);
 }
 
+/* ---- writing ---- */
+
+static int32_t change(struct bench_store *s, const char *json, const struct wbl_receipt *r,
+	uint32_t flags, const char **ret_text)
+{
+	struct wbl_schema schema = {
+		.size = sizeof schema, .flags = flags, .change_json = json, .receipt = r
+	};
+	const char *text;
+
+	return s->table->schema(s->self, s->call, &schema, ret_text ? ret_text : &text);
+}
+
+static const char *const abc[] = { "a", "b", NULL };
+
+static int32_t writer(struct bench_store *s, uint64_t epoch, void **ret)
+{
+	struct wbl_write w = { .size = sizeof w,
+		.mode = WBL_MODE_INSERT,
+		.epoch = epoch,
+		.set = "in.jsonl",
+		.columns = abc,
+		.origin = "r-1" };
+
+	return s->table->write(s->self, s->call, &w, ret);
+}
+
+static int32_t commit(struct bench_store *s, void *w, uint64_t epoch, const char *key)
+{
+	struct wbl_receipt r = {
+		.size = sizeof r, .epoch = epoch, .key = key, .body = { "sum", 3 }
+	};
+	struct wbl_outcome out = { .size = sizeof out };
+
+	return s->table->commit(w, s->call, &r, &out);
+}
+
+static void made(struct bench_store *s)
+{
+	struct wbl_receipt r = { .size = sizeof r, .epoch = 1, .key = "table" };
+	static const char table[] =
+		"{\"create_table\":{\"name\":\"in.jsonl\",\"origin\":\"r-1\",\"columns\":["
+		"{\"name\":\"a\",\"type\":\"any\"},{\"name\":\"b\",\"type\":\"bool\"}]}}";
+	char params[400];
+
+	snprintf(params, sizeof params, "{\"store\":\"jsonl\",\"path\":\"%s\"}", path);
+	assert_int_equal(bench_open(b, params, WBL_OPEN_WRITE, s), 0);
+	assert_int_equal(change(s, "{\"create_store\":{}}", NULL, 0, NULL), 0);
+	assert_int_equal(change(s, table, &r, 0, NULL), 0);
+	assert_int_equal(change(s, table, &r, 0, NULL), WBL_END);
+}
+
+static int32_t add(struct bench_store *s, void *w, const struct wbl_rows *r)
+{
+	struct wbl_batch batch;
+	uint64_t bad;
+
+	wbl_rows_batch(r, "in.jsonl", abc, &batch);
+	return s->table->append(w, s->call, &batch, &bad) == WBL_E_PARAM ? (int32_t)bad + 1000 : 0;
+}
+
+static const char *content(void)
+{
+	static char text[4096];
+	FILE *f = fopen(path, "r");
+	size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+
+	if (f)
+		fclose(f);
+	text[n] = 0;
+	return text;
+}
+
+/* Every class of value, written, read back: the same bytes. */
+static void test_write_values(void **state)
+{
+	static const struct {
+		int tag;
+		const char *bytes;
+		size_t len;
+	} blobs[] = { { WBL_CELL_TEXT, "", 0 }, { WBL_CELL_TEXT, "{\"$json\":1}", 11 },
+		{ WBL_CELL_DECIMAL, "-0.1", 4 }, { WBL_CELL_BYTES, "", 0 },
+		{ WBL_CELL_BYTES, "\0", 1 }, { WBL_CELL_BYTES, "\0\xff", 2 },
+		{ WBL_CELL_BYTES, "abc", 3 }, { WBL_CELL_JSON, "{\"$base64\":\"!\"}", 15 },
+		{ WBL_CELL_JSON, "null", 4 }, { WBL_CELL_JSON, "\"x\"", 3 },
+		{ WBL_CELL_JSON, "[1,{}]", 6 }, { WBL_CELL_JSON, "{\"$a\":1,\"b\":2}", 14 },
+		{ WBL_CELL_RAW, "x\0y", 3 } };
+	struct wbl_scan scan = { .size = sizeof scan, .range = WBL_RANGE_ALL };
+	struct wbl_batch batch = { .size = sizeof batch };
+	struct wbl_rows r = { 0 };
+	struct bench_store s = { 0 };
+	void *w, *cursor;
+
+	made(&s);
+	for (size_t i = 0; i < sizeof blobs / sizeof *blobs + 6; i++) {
+		wbl_row_begin(&r, WBL_ROW_PUT);
+		switch (i) {
+		case 0:
+			wbl_cell_int(&r, INT64_MIN);
+			break;
+		case 1:
+			wbl_cell_real(&r, 0.1);
+			break;
+		case 2:
+			wbl_cell_real32(&r, 0.1f);
+			break;
+		case 3:
+			wbl_cell_date(&r, -1);
+			break;
+		case 4:
+			wbl_cell_time(&r, WBL_CELL_INSTANT, 1500000000, 3);
+			break;
+		case 5:
+			wbl_cell_uuid(&r, (const uint8_t *)"0123456789abcdef");
+			break;
+		default:
+			wbl_cell_blob(&r, blobs[i - 6].tag, blobs[i - 6].bytes, blobs[i - 6].len);
+		}
+		wbl_cell_int(&r, i % 2);
+		wbl_row_end(&r);
+	}
+	assert_int_equal(writer(&s, 1, &w), 0);
+	assert_int_equal(add(&s, w, &r), 0);
+	assert_int_equal(commit(&s, w, 1, "c1"), 0);
+	bench_close(&s);
+	assert_non_null(strstr(content(), "{\"a\":{\"$base64\":\"AP8=\"},\"b\":true}\n"));
+	assert_int_equal(opened("", &s), 0);
+	assert_int_equal(s.table->scan(s.self, s.call, &scan, &cursor), 0);
+	assert_int_equal(s.table->read(cursor, s.call, &batch), 0);
+	assert_int_equal(batch.rows, r.rows);
+	assert_int_equal(batch.len, r.len);
+	assert_memory_equal(batch.data, r.data, r.len);
+	s.table->scan_end(cursor);
+	bench_close(&s);
+	wbl_rows_clear(&r);
+}
+
+/* A writer that dies or gives up leaves nothing that counts; an older epoch gets in no more. */
+static void test_write_torn(void **state)
+{
+	struct wbl_rows r = { 0 };
+	struct bench_store s = { 0 };
+	struct wbl_bytes body;
+	void *w;
+	FILE *f;
+	char log[320], before[4096];
+
+	made(&s);
+	wbl_row_begin(&r, WBL_ROW_PUT);
+	wbl_cell_int(&r, 1);
+	wbl_cell_null(&r);
+	wbl_row_end(&r);
+	assert_int_equal(writer(&s, 2, &w), 0);
+	assert_int_equal(add(&s, w, &r), 0);
+	assert_int_equal(commit(&s, w, 2, "c1"), 0);
+	snprintf(before, sizeof before, "%s", content());
+	assert_string_equal(before, "{\"a\":1,\"b\":null}\n");
+	assert_int_equal(writer(&s, 1, &w), WBL_E_FENCED);
+	assert_int_equal(writer(&s, 2, &w), 0);
+	assert_int_equal(add(&s, w, &r), 0);
+	s.table->abort(w);
+	assert_string_equal(content(), before);
+	/* Not a number: the row is named, and nothing of the batch is kept. */
+	wbl_row_begin(&r, WBL_ROW_PUT);
+	wbl_cell_real(&r, 0.0 / 0.0);
+	wbl_cell_null(&r);
+	wbl_row_end(&r);
+	assert_int_equal(writer(&s, 2, &w), 0);
+	assert_int_equal(add(&s, w, &r), 1001);
+	assert_int_equal(commit(&s, w, 2, "c2"), 0);
+	assert_string_equal(content(), before);
+	/* A tail of the journal that is torn never was; damage before it is told. */
+	snprintf(log, sizeof log, "%s.whimbrel", path);
+	f = fopen(log, "a");
+	fputs("0123456789abcdef0123456789abcdef {\"length\":0}", f);
+	fclose(f);
+	assert_int_equal(s.table->receipt(s.self, s.call, "c1", &body), 0);
+	assert_memory_equal(body.data, "sum", 3);
+	assert_int_equal(s.table->receipt(s.self, s.call, "c3", &body), WBL_END);
+	f = fopen(log, "r+");
+	fputs("x", f);
+	fclose(f);
+	assert_int_equal(s.table->receipt(s.self, s.call, "c1", &body), WBL_E_CORRUPT);
+	bench_close(&s);
+	wbl_rows_clear(&r);
+}
+
+/* What others wrote into the file is neither emptied nor dropped; what is ours is, and its receipts can come back. */
+static void test_write_back(void **state)
+{
+	static const char empty[] = "{\"empty_table\":{\"name\":\"in.jsonl\",\"origin\":\"r-1\"}}",
+			  drop[] = "{\"drop_table\":{\"name\":\"in.jsonl\",\"origin\":\"r-1\"}}",
+			  tidy[] = "{\"drop_receipts\":{\"origin\":\"r-1\"}}";
+	struct wbl_rows r = { 0 };
+	struct bench_store s = { 0 };
+	struct wbl_bytes body;
+	char log[320], back[2000];
+	const char *text;
+	void *w;
+	FILE *f;
+
+	made(&s);
+	snprintf(log, sizeof log, "%s.whimbrel", path);
+	wbl_row_begin(&r, WBL_ROW_PUT);
+	wbl_cell_int(&r, 1);
+	wbl_cell_null(&r);
+	wbl_row_end(&r);
+	assert_int_equal(writer(&s, 2, &w), 0);
+	assert_int_equal(add(&s, w, &r), 0);
+	assert_int_equal(commit(&s, w, 2, "c1"), 0);
+	assert_int_equal(change(&s, tidy, NULL, 1, &text), 0);
+	snprintf(back, sizeof back, "%s", text);
+	assert_int_equal(change(&s, tidy, NULL, 0, NULL), 0);
+	assert_int_equal(access(log, F_OK), -1);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(change(&s, back, NULL, 0, NULL), 0);
+	assert_int_equal(s.table->receipt(s.self, s.call, "table", &body), 0);
+	f = fopen(path, "a");
+	fputs("{}\n", f);
+	fclose(f);
+	assert_int_equal(change(&s, empty, NULL, 0, NULL), WBL_E_FAILED);
+	assert_int_equal(change(&s, drop, NULL, 0, NULL), WBL_E_FAILED);
+	assert_int_equal(writer(&s, 2, &w), WBL_E_STALE);
+	assert_int_equal(truncate(path, 17), 0);
+	assert_int_equal(change(&s, empty, NULL, 0, NULL), 0);
+	assert_string_equal(content(), "");
+	assert_int_equal(change(&s, drop, NULL, 0, NULL), 0);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(change(&s, tidy, NULL, 0, NULL), 0);
+	/* As if a process had died between the file and the record of its table. */
+	put("", 0);
+	assert_int_equal(change(&s, "{\"drop_store\":{}}", NULL, 0, NULL), 0);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(access(log, F_OK), -1);
+	bench_close(&s);
+	wbl_rows_clear(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +595,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_split, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_changed_while_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_types, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_write_values, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_write_torn, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_write_back, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
