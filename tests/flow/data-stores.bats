@@ -113,6 +113,22 @@ move()
 	[ ! -e lines.jsonl.whimbrel ]
 }
 
+@test "the template: records of CSV to lines, and these to the same table as the records themselves" {
+	cp "$WBL_SRC/templates/specs/unload.conf" spec.conf
+	apply
+	flow_is completed
+	[ "$(sqlite3 :memory: '.import --csv /usr/share/ieee-data/oui.csv oui' 'SELECT count(*) FROM oui')" = "$(wc -l <vendors.jsonl)" ]
+	columns='columns = ( { name = "prefix"; type = "text"; }, { name = "owner"; type = "text"; }, { name = "address"; type = "text"; } );'
+	move "store = \"jsonl\"; path = \"$T/vendors.jsonl\";" "store = \"sqlite\"; path = \"$T/lines.db\";" "tables = ( { to = \"vendor\"; $columns } );"
+	sed 's/store = "jsonl"; path = "vendors.jsonl"; table = "vendor"/store = "sqlite"; path = "records.db"/' "$WBL_SRC/templates/specs/unload.conf" >spec.conf
+	apply
+	flow_is completed
+	for db in lines records; do
+		sqlite3 $db.db "SELECT quote(prefix), quote(owner), quote(address) FROM vendor ORDER BY rowid" | sha256sum >$db.sum
+	done
+	cmp lines.sum records.sum
+}
+
 @test "a file that is there already is not written" {
 	printf 'a\n1\n' >in.csv
 	for text in '{"a":1}' ''; do

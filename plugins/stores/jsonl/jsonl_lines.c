@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BLOCK = 1 << 18, LONGEST = 16 << 20 };
+/* The search for a key that stands twice takes the square of their number. */
+enum { BLOCK = 1 << 18, LONGEST = 16 << 20, MOST_MEMBERS = 10000 };
 
 void jsonl_lines_init(struct jsonl_lines *r, struct jsonl_self *self, struct wbl_call *call,
 	uint64_t offset, uint64_t line)
@@ -145,6 +146,24 @@ static int empty(const struct jsonl_lines *r)
 	return 1;
 }
 
+static int too_many(const struct jsonl_lines *r)
+{
+	size_t members = 0;
+	int quoted = 0;
+
+	if (r->len < 4 * MOST_MEMBERS)
+		return 0;
+	for (size_t i = 0; i < r->len; i++) {
+		if (quoted && r->text[i] == '\\')
+			i++;
+		else if (r->text[i] == '"')
+			quoted = !quoted;
+		else if (!quoted && r->text[i] == ':')
+			members++;
+	}
+	return members > MOST_MEMBERS;
+}
+
 int32_t jsonl_object(struct jsonl_lines *r, struct wbl_doc **ret)
 {
 	const char *why = "";
@@ -152,6 +171,9 @@ int32_t jsonl_object(struct jsonl_lines *r, struct wbl_doc **ret)
 
 	if (empty(r))
 		return jsonl_bad(r, "Take the line out.", "an empty line");
+	if (too_many(r))
+		return jsonl_bad(r, "Each line must hold one object of a table.",
+			"an object of more than 10000 members");
 	d = wbl_doc_parse(r->text, r->len, &why);
 	if (!d)
 		return jsonl_bad(r, "Each line must hold one JSON object in UTF-8.",

@@ -231,6 +231,16 @@ static void test_long_line(void **state)
 	assert_string_equal(o.s + (1 << 20) + 5, "[T:end]\n");
 	bench_close(&s);
 	wbl_out_reset(&o);
+	wbl_out_fmt(&o, "{\"a\":\"");
+	for (int i = 0; i < 30000; i++)
+		wbl_out_fmt(&o, "\\\":");
+	wbl_out_fmt(&o, "\"}\n{\"k\" :1");
+	for (int i = 0; i < 10000; i++)
+		wbl_out_fmt(&o, ",\"k%d\" :1", i);
+	wbl_out_fmt(&o, "}\n");
+	assert_string_equal(rows(o.s, o.len, ",\"columns\":[\"a\"]"),
+		"!in.jsonl:2: an object of more than 10000 members");
+	wbl_out_reset(&o);
 	for (int i = 0; i < 1 << 20; i++)
 		wbl_out_add(&o, "0123456789abcdef", 16);
 	assert_string_equal(
