@@ -269,6 +269,19 @@ static void verb_resume(struct wbl_control_request *r)
 	answer_summary(r, run);
 }
 
+/* Has a step been done that cannot be taken back? One that failed is still its own way back. */
+static bool past_return(const struct wbl_run *run)
+{
+	size_t i;
+
+	for (i = 0; i < run->nsteps; i++)
+		if ((run->steps[i].flags & WBL_STEP_NO_RETURN) && run->steps[i].touched &&
+			(run->steps[i].state == WBL_STEP_VERIFIED ||
+				run->steps[i].state == WBL_STEP_EXECUTED))
+			return true;
+	return false;
+}
+
 static void verb_cancel(struct wbl_control_request *r)
 {
 	struct wbl_run *run = run_of(r);
@@ -279,6 +292,11 @@ static void verb_cancel(struct wbl_control_request *r)
 		run->state == WBL_RUN_ROLLING_BACK || run->state == WBL_RUN_ROLLBACK_FAILED ||
 		run->state == WBL_RUN_REVERSIBLE) {
 		refuse_state(r, run, "it cannot be cancelled");
+		return;
+	}
+	if (past_return(run)) {
+		refuse_state(r, run,
+			"it is past its point of no return; it can be paused, not cancelled");
 		return;
 	}
 	if (!take_up(r, run))
@@ -319,10 +337,8 @@ static void watch_or_answer(struct wbl_control_request *r, struct wbl_run *run, 
 	}
 }
 
-static const char *cannot_roll_back(struct wbl_run *run)
+static const char *cannot_roll_back(struct wbl_run *run, const char *to)
 {
-	size_t i;
-
 	if (run->rehearse)
 		return "a rehearsal has nothing to be taken back";
 	if (run->held && !wbl_run_at_rest(run))
@@ -330,11 +346,8 @@ static const char *cannot_roll_back(struct wbl_run *run)
 	if (run->state == WBL_RUN_ROLLED_BACK || run->state == WBL_RUN_CANCELLED ||
 		run->state == WBL_RUN_ROLLING_BACK)
 		return "it cannot be rolled back";
-	if (run->state != WBL_RUN_COMPLETED && run->state != WBL_RUN_REVERSIBLE)
-		return NULL;
-	for (i = 0; i < run->nsteps; i++)
-		if ((run->steps[i].flags & WBL_STEP_NO_RETURN) && run->steps[i].touched)
-			return "it is past its point of no return";
+	if (!to && past_return(run))
+		return "it cannot be rolled back past its point of no return";
 	return NULL;
 }
 
@@ -348,7 +361,7 @@ static void verb_rollback(struct wbl_control_request *r)
 	if (!run)
 		return;
 	to = arg(r, "to");
-	why = cannot_roll_back(run);
+	why = cannot_roll_back(run, to);
 	if (why) {
 		refuse_state(r, run, why);
 		return;

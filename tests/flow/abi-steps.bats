@@ -122,6 +122,13 @@ teardown() { flow_teardown; }
 	[ "$(abi_run)" = failed ]
 	[ "$(cat world/a)" = x ]
 	[ "$(whimbrel -o json show last | jq -r .rollback.point_of_no_return)" = m/point ]
+	for verb in rollback cancel; do
+		run whimbrel $verb last
+		[ "$status" -eq 5 ]
+		[[ "$output" == *"point of no return"* ]]
+	done
+	[ "$(flow_state)" = failed ]
+	[ "$(cat world/a)" = x ]
 	rm -rf "$WHIMBREL_STATE" world/a
 	flow_stop_engine
 	abi_go fail
