@@ -32,6 +32,9 @@ enum {
 	ANSWERS_MAX = 1 << 20, /* bytes that the client has yet to read before it is heard again */
 };
 
+/* A client that has just been answered may be about to ask the next thing. */
+#define BETWEEN_REQUESTS INT64_C(2000000000)
+
 struct wbl_connection {
 	struct wbl_connection *next;
 	struct wbl_control *control;
@@ -41,6 +44,7 @@ struct wbl_connection {
 	struct wbl_control_request *requests;
 	size_t searched; /* bytes of the input that are known to hold no line's end */
 	size_t unsent;   /* lines on their way out of this turn */
+	int64_t heard;   /* monotonic ns of its last good request; 0: it has made none */
 };
 
 static struct wbl_connection *find(struct wbl_control *c, int64_t id)
@@ -285,6 +289,7 @@ static void on_line(struct wbl_connection *k, const char *line, size_t len)
 		return;
 	}
 	r->id = wbl_json_int(j, "id", 0);
+	k->heard = wbl_now_mono();
 	r->verb = wbl_strdup(wbl_json_str(j, "verb"));
 	r->args = json_object_get(j, "args") ? json_incref(json_object_get(j, "args"))
 					     : json_object();
@@ -385,15 +390,17 @@ static void name_actor(struct wbl_connection *k, int fd)
 		pw ? pw->pw_name : "?", (long)peer.uid);
 }
 
-/* The oldest one that asks nothing goes. */
+/* One that asks nothing goes: first those that never made a good request, then the one not heard for longest. */
 static bool make_room(struct wbl_control *c)
 {
+	int64_t recently = wbl_now_mono() - BETWEEN_REQUESTS;
 	struct wbl_connection *k, *idle = NULL;
 	size_t n = 0;
 
 	for (k = c->connections; k; k = k->next) {
 		n++;
-		if (!k->requests && !k->unsent && !backlog(k))
+		if (!k->requests && !k->unsent && !backlog(k) &&
+			(!k->heard || k->heard < recently) && (!idle || k->heard <= idle->heard))
 			idle = k;
 	}
 	if (n < CONNECTIONS_MAX)
