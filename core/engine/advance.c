@@ -320,11 +320,21 @@ static void decide_failure(struct wbl_run *run, const struct wbl_run_step *s)
 /* Cancelled, or rolled back on request; nothing is under way but background steps. */
 static void go_back(struct wbl_run *run)
 {
+	const struct wbl_run_step *past;
+
 	if (run->cancelled && (!anything_done(run) || run->rehearse)) {
 		if (run->state == WBL_RUN_EXECUTING)
 			wbl_run_set_state(run, WBL_RUN_PAUSED, 0, "cancelled on request");
 		wbl_run_set_state(run, WBL_RUN_CANCELLED, WBL_E_CANCELLED,
 			"cancelled before anything was changed");
+	} else if ((past = wbl_run_no_way_back(run, run->rollback_to))) {
+		WBL_AUTOFREE char *reason = wbl_strf("stopped on request, but after the point of "
+						     "no return (%s): it can only go on",
+			past->id);
+
+		if (run->state != WBL_RUN_EXECUTING)
+			wbl_run_set_state(run, WBL_RUN_EXECUTING, 0, NULL);
+		wbl_run_set_state(run, WBL_RUN_FAILED, WBL_E_STATE, reason);
 	} else {
 		begin_rollback(run, run->cancelled ? WBL_E_CANCELLED : 0,
 			run->cancelled ? "cancelled on request" : "rolled back on request", NULL);

@@ -70,6 +70,8 @@ static void fold_run_state(struct wbl_run *run, const struct wbl_entry *e)
 	run->ended = wbl_run_at_rest(run) ? e->at : 0;
 	if (run->state == WBL_RUN_PAUSED)
 		run->pause_asked = false;
+	if (run->state == WBL_RUN_FAILED)
+		run->cancelled = false;
 	if (run->state == WBL_RUN_EXECUTING) {
 		run->rollback_asked = run->retrying = false;
 		set_text(&run->rollback_to, NULL);
@@ -84,9 +86,11 @@ static void fold_request(struct wbl_run *run, const struct wbl_entry *e)
 {
 	json_t *body = body_json(e);
 
-	if (!strcmp(e->name, "cancel"))
+	if (!strcmp(e->name, "cancel")) {
 		run->cancelled = true;
-	else if (!strcmp(e->name, "pause"))
+		run->retrying = false;
+		set_text(&run->rollback_to, NULL); /* everything goes */
+	} else if (!strcmp(e->name, "pause"))
 		run->pause_asked = true;
 	else if (!strcmp(e->name, "resume"))
 		run->pause_asked = false;

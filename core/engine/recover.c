@@ -177,14 +177,26 @@ static int32_t go_on(struct wbl_run *run, bool was_held, char **ret_decision)
 	return 0;
 }
 
+/* Past the point of no return a policy that says "rollback" can only mean: on. */
+static const char *strategy_of(struct wbl_run *run)
+{
+	const char *policy = policy_of(run);
+
+	if (run->state == WBL_RUN_ROLLING_BACK ||
+		(!strcmp(policy, "rollback") && wbl_run_no_way_back(run, NULL)))
+		return "resume";
+	return policy;
+}
+
 int32_t wbl_run_recover(
 	struct wbl_run *run, const char *strategy, char **ret_decision, struct wbl_error *err)
 {
+	const struct wbl_run_step *point = wbl_run_no_way_back(run, NULL);
 	bool was_held = run->held;
 	size_t open = count_open(run);
 
 	if (!strcmp(strategy, "auto"))
-		strategy = run->state == WBL_RUN_ROLLING_BACK ? "resume" : policy_of(run);
+		strategy = strategy_of(run);
 	if (wbl_run_is_over(run) || (run->state == WBL_RUN_REVERSIBLE && (!was_held || !open)))
 		return wbl_fail(err, WBL_E_STATE, run->id, "There is nothing to recover.",
 			"the run is %s", wbl_run_state_name(run->state));
@@ -197,6 +209,11 @@ int32_t wbl_run_recover(
 			open, open == 1 ? " is" : "s are");
 		return 0;
 	}
+	if (!strcmp(strategy, "rollback") && point && !run->rehearse)
+		return wbl_fail(err, WBL_E_STATE, run->id,
+			"Take up the way that it was on: whimbrel recover RUN --strategy resume.",
+			"it cannot be rolled back: it is past its point of no return (%s)",
+			point->id);
 	if (wbl_run_fits(run, err))
 		return err->code;
 	wbl_run_take_up(run);

@@ -28,17 +28,48 @@ static bool comes_after(
 	return after[s->index];
 }
 
+static const struct wbl_run_step *step_that_stays(struct wbl_run *run, const char *to)
+{
+	return to ? wbl_run_step(run, to) : NULL;
+}
+
 /* Does this step go, when only a part is taken back? */
 static bool goes(struct wbl_run *run, const struct wbl_run_step *s)
 {
-	const struct wbl_run_step *to =
-		run->rollback_to ? wbl_run_step(run, run->rollback_to) : NULL;
+	const struct wbl_run_step *to = step_that_stays(run, run->rollback_to);
 
-	if (!to)
-		return true;
-	if (run->retrying)
+	if (to && run->retrying)
 		return s == to || comes_after(run, s, to);
-	return s != to && !comes_after(run, to, s);
+	return !to || (s != to && !comes_after(run, to, s));
+}
+
+/* One that failed is still its own way back; of one that ended nobody knows how, it must be asked first. */
+static bool may_be_passed(const struct wbl_run_step *s)
+{
+	switch (s->state) {
+	case WBL_STEP_EXECUTED:
+	case WBL_STEP_VERIFIED:
+		return true;
+	case WBL_STEP_EXECUTING:
+		return s->run->held;
+	default:
+		return wbl_step_wants_probe(s);
+	}
+}
+
+const struct wbl_run_step *wbl_run_no_way_back(struct wbl_run *run, const char *to)
+{
+	const struct wbl_run_step *stays = step_that_stays(run, to);
+	size_t i;
+
+	for (i = 0; i < run->nsteps; i++) {
+		const struct wbl_run_step *s = &run->steps[i];
+
+		if ((s->flags & WBL_STEP_NO_RETURN) && s->touched && may_be_passed(s) &&
+			(!stays || (s != stays && !comes_after(run, stays, s))))
+			return s;
+	}
+	return NULL;
 }
 
 static void fail(struct wbl_run_step *s, int32_t status, const struct wbl_outcome_of_call *o)

@@ -228,6 +228,8 @@ void wbl_step_result(struct wbl_run_step *s, const struct wbl_call_request *call
 
 /* rollback.c */
 void wbl_run_advance_rollback(struct wbl_run *run);
+/* The point of no return that would be crossed by taking back all, or all but what `to` stands on; NULL: none. */
+const struct wbl_run_step *wbl_run_no_way_back(struct wbl_run *run, const char *to);
 /* recover.c */
 /* A run that was found in the journal becomes this engine's: higher epoch, what was open is of unknown outcome. */
 void wbl_run_take_up(struct wbl_run *run);

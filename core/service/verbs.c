@@ -269,17 +269,18 @@ static void verb_resume(struct wbl_control_request *r)
 	answer_summary(r, run);
 }
 
-/* Has a step been done that cannot be taken back? One that failed is still its own way back. */
-static bool past_return(const struct wbl_run *run)
+/* True when the request was refused: what it wants would cross the point of no return. */
+static bool no_way_back(
+	struct wbl_control_request *r, struct wbl_run *run, const char *what, const char *to)
 {
-	size_t i;
+	const struct wbl_run_step *point = wbl_run_no_way_back(run, to);
+	WBL_AUTOFREE char *text = NULL;
 
-	for (i = 0; i < run->nsteps; i++)
-		if ((run->steps[i].flags & WBL_STEP_NO_RETURN) && run->steps[i].touched &&
-			(run->steps[i].state == WBL_STEP_VERIFIED ||
-				run->steps[i].state == WBL_STEP_EXECUTED))
-			return true;
-	return false;
+	if (!point)
+		return false;
+	text = wbl_strf("%s: it is past its point of no return (%s)", what, point->id);
+	refuse_state(r, run, text);
+	return true;
 }
 
 static void verb_cancel(struct wbl_control_request *r)
@@ -294,11 +295,8 @@ static void verb_cancel(struct wbl_control_request *r)
 		refuse_state(r, run, "it cannot be cancelled");
 		return;
 	}
-	if (past_return(run)) {
-		refuse_state(r, run,
-			"it is past its point of no return; it can be paused, not cancelled");
+	if (no_way_back(r, run, "it can be paused, not cancelled", NULL))
 		return;
-	}
 	if (!take_up(r, run))
 		return;
 	record(r, run, "cancel");
@@ -337,7 +335,7 @@ static void watch_or_answer(struct wbl_control_request *r, struct wbl_run *run, 
 	}
 }
 
-static const char *cannot_roll_back(struct wbl_run *run, const char *to)
+static const char *cannot_roll_back(const struct wbl_run *run)
 {
 	if (run->rehearse)
 		return "a rehearsal has nothing to be taken back";
@@ -346,8 +344,6 @@ static const char *cannot_roll_back(struct wbl_run *run, const char *to)
 	if (run->state == WBL_RUN_ROLLED_BACK || run->state == WBL_RUN_CANCELLED ||
 		run->state == WBL_RUN_ROLLING_BACK)
 		return "it cannot be rolled back";
-	if (!to && past_return(run))
-		return "it cannot be rolled back past its point of no return";
 	return NULL;
 }
 
@@ -361,7 +357,7 @@ static void verb_rollback(struct wbl_control_request *r)
 	if (!run)
 		return;
 	to = arg(r, "to");
-	why = cannot_roll_back(run, to);
+	why = cannot_roll_back(run);
 	if (why) {
 		refuse_state(r, run, why);
 		return;
@@ -371,6 +367,9 @@ static void verb_rollback(struct wbl_control_request *r)
 			"the run has no such step");
 		return;
 	}
+	if (no_way_back(r, run, to ? "it cannot be rolled back so far" : "it cannot be rolled back",
+		    to))
+		return;
 	if (!wbl_run_take_claims(run, &holder)) {
 		refuse(r, WBL_E_LOCKED, run->id, "Wait for that run, or end it.", holder);
 		return;

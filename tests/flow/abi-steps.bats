@@ -136,6 +136,76 @@ teardown() { flow_teardown; }
 	[ ! -e world/a ]
 }
 
+@test "the point of no return: no part that would take it back goes, and no recovery crosses it; what stands after it may go" {
+	abi_spec <<-END
+	{ id = "one"; execute = "keep a; put a x"; before = "kept a"; },
+	{ id = "point"; after = "one"; flags = "no_return"; execute = ""; },
+	{ id = "three"; after = "point"; execute = "keep c; put c x"; before = "kept c"; },
+	{ id = "beside"; after = "one"; execute = "keep d; put d x"; before = "kept d"; },
+	{ id = "four"; after = "three beside"; execute = "keep e; put e x; unless @go FAILED"; before = "kept e"; }
+	END
+	[ "$(abi_run)" = failed ]
+	# "beside" may stand after the point in time: staying there would still take the point back.
+	for to in m/one m/beside; do
+		run whimbrel rollback last --to $to
+		[ "$status" -eq 5 ] || { echo "$to: $output"; return 1; }
+		[[ "$output" == *"point of no return"*m/point* ]]
+	done
+	run whimbrel recover last --strategy rollback
+	[ "$status" -eq 5 ]
+	[[ "$output" == *"point of no return"*m/point* ]]
+	[ "$(flow_state)" = failed ]
+	[ "$(cat world/a world/c world/d world/e)" = xxxx ]
+	[ "$(flow_step last m/point)" = verified ]
+	run whimbrel rollback last --to m/three
+	[ "$(flow_state)" = failed ]
+	[ "$(flow_step last m/point) $(flow_step last m/three) $(flow_step last m/four)" = "verified verified undone" ]
+	[ ! -e world/d ]
+	[ "$(cat world/a world/c)" = xx ]
+	abi_go go
+	whimbrel recover last
+	[ "$(flow_state)" = completed ]
+}
+
+@test "the point of no return: passed while a cancellation is on its way, or when the engine dies, there is no way back" {
+	abi_spec <<-END
+	{ id = "one"; execute = "keep a; put a x"; before = "kept a"; },
+	{ id = "point"; after = "one"; flags = "no_return"; execute = "block @go; put b x"; verify = "file b x"; probe = "as b"; },
+	{ id = "three"; after = "point"; execute = "block @on"; }
+	END
+	abi_start
+	abi_waits @go
+	whimbrel cancel last --detach || true
+	abi_go go
+	abi_until failed
+	[ "$(cat world/a world/b)" = xx ]
+	whimbrel explain last | grep -q "point of no return"
+	# The engine dies right after: by policy it would go back, but it goes on.
+	rm -rf world/* ctl/*
+	sed -i 's/handler = "script";/handler = "script"; recovery = "rollback";/' spec.conf
+	abi_start
+	abi_waits @go
+	abi_go go
+	abi_waits @on
+	flow_kill_engine
+	run whimbrel recover last --strategy rollback
+	[ "$status" -eq 5 ]
+	[[ "$output" == *"point of no return"*m/point* ]]
+	abi_go on
+	whimbrel recover last
+	[ "$(flow_state)" = completed ]
+	# It dies in the midst of it: who knows whether it was passed?
+	rm -rf world/* ctl/*
+	abi_start
+	abi_waits @go
+	flow_kill_engine
+	run whimbrel recover last --strategy rollback
+	[ "$status" -eq 5 ]
+	abi_go go on
+	whimbrel recover last
+	[ "$(flow_state)" = completed ]
+}
+
 @test "finalize: what follows waits, and until then all can be taken back" {
 	before=$(flow_digest world)
 	abi_spec <<-END
