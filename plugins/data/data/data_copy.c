@@ -212,74 +212,6 @@ static int32_t start(struct copy *c)
 	return c->ends.dst->write(c->ends.target.self, c->call, &write, &c->writer);
 }
 
-static void without_row(struct data_flow *f, uint64_t bad)
-{
-	struct wbl_rows kept = { 0 };
-	struct wbl_batch b;
-	struct wbl_row row;
-	uint64_t at = 0, n = 0, k = 0;
-
-	wbl_rows_batch(&f->out, NULL, NULL, &b);
-	for (; wbl_batch_next(&b, &at, &row) == 1; n++) {
-		if (n == bad)
-			continue;
-		wbl_row_begin(&kept, row.kind);
-		wbl_cell_copy(&kept, row.cells.data, row.cells.len);
-		wbl_row_end(&kept);
-		f->positions[k++] = f->positions[n];
-	}
-	wbl_rows_clear(&f->out);
-	f->out = kept;
-}
-
-static int32_t name_refused(struct copy *c, const struct wbl_batch *b, uint64_t bad)
-{
-	struct wbl_out key = { 0 };
-	struct wbl_row row;
-	uint64_t at = 0, n = 0;
-	int64_t position = -1;
-	int32_t rc = WBL_E_PARAM;
-	struct wbl_cell none = { .tag = WBL_CELL_TEXT };
-
-	while (wbl_batch_next(b, &at, &row) == 1 && n < bad)
-		n++;
-	data_key_json(c->table, row.cells, &key);
-	if (b->data == c->flow.out.data)
-		position = c->flow.positions[bad];
-	none.data = (const uint8_t *)key.s;
-	none.len = (uint32_t)key.len;
-	rc = data_flow_reject(&c->flow, position, "(the row)", &none, "the target refuses it");
-	wbl_out_clear(&key);
-	return rc;
-}
-
-/* The target may refuse a row (a key twice, NULL, a rule of the table): it is named, and, if so many may be, left out. */
-static int32_t append(struct copy *c, struct wbl_batch *b)
-{
-	uint64_t bad = 0;
-	int32_t rc;
-
-	for (;;) {
-		rc = c->ends.dst->append(c->writer, c->call, b, &bad);
-		if (rc != WBL_E_PARAM || bad >= b->rows)
-			return rc;
-		rc = name_refused(c, b, bad);
-		if (rc)
-			return rc;
-		if (b->data != c->flow.out.data) {
-			wbl_rows_reset(&c->flow.out);
-			wbl_cell_copy(&c->flow.out, b->data, b->len);
-			c->flow.out.rows = b->rows;
-			c->flow.npositions = b->rows;
-			c->flow.positions =
-				wbl_sdk_grow(c->flow.positions, b->rows * sizeof(int64_t));
-			memset(c->flow.positions, 0xff, b->rows * sizeof(int64_t));
-		}
-		without_row(&c->flow, bad);
-		wbl_rows_batch(&c->flow.out, c->table->to, c->table->names, b);
-	}
-}
-
 static int32_t pump(struct copy *c)
 {
 	const struct wbl_run_service *run = wbl_service(c->call, "wbl.run/1");
@@ -295,7 +227,7 @@ static int32_t pump(struct copy *c)
 			return rc == WBL_END ? WBL_OK : rc;
 		rc = data_flow_convert(&c->flow, &in, &out);
 		if (!rc && c->writer && out.rows)
-			rc = append(c, &out);
+			rc = data_flow_append(&c->flow, &c->ends, c->writer, &out);
 		rc = rc ? rc : data_flow_sum(&c->flow, &out);
 		if (rc)
 			return rc;

@@ -112,6 +112,10 @@ int32_t data_flow_sum(struct data_flow *f, const struct wbl_batch *b);
 /* A row that cannot be taken: told as a difference while the limit allows, else PARAM. `row`: in f->out. */
 int32_t data_flow_reject(struct data_flow *f, int64_t position, const char *column,
 	const struct wbl_cell *value, const char *why);
+/* Appends a batch in target form; rows that the target refuses (a key twice, NULL, a rule of the table) are named and, if
+ * so many may be, left out of it. */
+int32_t data_flow_append(
+	struct data_flow *f, struct data_ends *e, void *writer, struct wbl_batch *b);
 /* Key of a row as JSON, for people. */
 void data_key_json(const struct data_table *t, struct wbl_bytes cells, struct wbl_out *o);
 /* Cells of the key, one behind the other; the whole row when there is no key. */
