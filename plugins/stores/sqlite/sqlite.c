@@ -278,7 +278,8 @@ static int32_t sqlite_open_store(const struct wbl_store *me, struct wbl_call *ow
 	*ret_self = s;
 	*ret_capabilities = WBL_CAN_RANGES | WBL_CAN_SQL;
 	if (s->write)
-		*ret_capabilities |= WBL_CAN_WRITE | WBL_CAN_TRANSACTION | WBL_CAN_SCHEMA;
+		*ret_capabilities |=
+			WBL_CAN_WRITE | WBL_CAN_TRANSACTION | WBL_CAN_SCHEMA | WBL_CAN_SETS;
 	return WBL_OK;
 }
 
@@ -321,6 +322,7 @@ static const struct wbl_store sqlite_store = {
 	.snapshot = sqlite_snapshot,
 	.split = sqlite_split,
 	.scan = sqlite_scan,
+	.fetch = sqlite_fetch,
 	.read = sqlite_read,
 	.scan_end = sqlite_scan_end,
 	.write = sqlite_write,

@@ -54,6 +54,11 @@ int32_t sqlite_split(void *self, struct wbl_call *call, const struct wbl_scan *w
 	const struct wbl_scan *last, uint64_t rows, struct wbl_scan *ret_next);
 int32_t sqlite_scan(
 	void *self, struct wbl_call *call, const struct wbl_scan *scan, void **ret_cursor);
+int32_t sqlite_fetch(
+	void *self, struct wbl_call *call, const struct wbl_batch *keys, void **ret_cursor);
+/* For fetch: takes the statement, the table and the list of names. */
+void *sqlite_cursor_of_keys(struct sqlite_self *s, sqlite3_stmt *st, struct sqlite_table *table,
+	const char **names, const struct wbl_batch *keys);
 int32_t sqlite_read(void *cursor, struct wbl_call *call, struct wbl_batch *ret);
 void sqlite_scan_end(void *cursor);
 

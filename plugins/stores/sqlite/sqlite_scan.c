@@ -17,6 +17,11 @@ struct sqlite_cursor {
 	char *set;
 	uint64_t batch_rows, batch_bytes;
 	int ncols, done;
+	/* of fetch: the keys that are asked for one by one, and what the columns are called */
+	struct wbl_batch keys;
+	const char **names;
+	uint64_t at;
+	int bound;
 };
 
 static void key_names(const struct sqlite_table *t, struct wbl_out *o)
@@ -240,6 +245,50 @@ static int32_t cell(struct sqlite_cursor *c, int at)
 	return WBL_OK;
 }
 
+void *sqlite_cursor_of_keys(struct sqlite_self *s, sqlite3_stmt *st, struct sqlite_table *table,
+	const char **names, const struct wbl_batch *keys)
+{
+	struct sqlite_cursor *c = wbl_sdk_alloc(sizeof *c);
+	uint8_t *data = wbl_sdk_alloc(keys->len + 1);
+
+	memcpy(data, keys->data, keys->len);
+	*c = (struct sqlite_cursor){
+		.self = s,
+		.st = st,
+		.table = *table,
+		.set = wbl_sdk_strdup(table->name),
+		.batch_rows = BATCH_ROWS,
+		.batch_bytes = BATCH_BYTES,
+		.ncols = sqlite3_column_count(st),
+		.keys = { .size = sizeof c->keys,
+			.rows = keys->rows,
+			.len = keys->len,
+			.data = data },
+		.names = names,
+	};
+	return c;
+}
+
+/* The next row, of a scan or of the next key that has one. */
+static int next_row(struct sqlite_cursor *c)
+{
+	struct wbl_row key;
+	int step;
+
+	if (!c->names)
+		return sqlite3_step(c->st);
+	for (;;) {
+		step = c->bound ? sqlite3_step(c->st) : SQLITE_DONE;
+		if (step != SQLITE_DONE || wbl_batch_next(&c->keys, &c->at, &key) != 1)
+			return step;
+		sqlite3_reset(c->st);
+		if (bind_key(c->self, c->st, key.cells, 1,
+			    (size_t)sqlite3_bind_parameter_count(c->st)))
+			return SQLITE_MISUSE;
+		c->bound = 1;
+	}
+}
+
 int32_t sqlite_read(void *cursor, struct wbl_call *call, struct wbl_batch *ret)
 {
 	struct sqlite_cursor *c = cursor;
@@ -251,7 +300,7 @@ int32_t sqlite_read(void *cursor, struct wbl_call *call, struct wbl_batch *ret)
 	if (c->done)
 		return WBL_END;
 	while (c->rows.rows < c->batch_rows && c->rows.len < c->batch_bytes &&
-		(step = sqlite3_step(c->st)) == SQLITE_ROW) {
+		(step = next_row(c)) == SQLITE_ROW) {
 		wbl_row_begin(&c->rows, WBL_ROW_PUT);
 		for (int i = 0; !rc && i < c->ncols; i++)
 			rc = cell(c, i);
@@ -264,7 +313,7 @@ int32_t sqlite_read(void *cursor, struct wbl_call *call, struct wbl_batch *ret)
 	c->done = step == SQLITE_DONE;
 	if (!c->rows.rows)
 		return WBL_END;
-	wbl_rows_batch(&c->rows, c->set, NULL, ret);
+	wbl_rows_batch(&c->rows, c->set, c->names, ret);
 	return WBL_OK;
 }
 
@@ -278,6 +327,8 @@ void sqlite_scan_end(void *cursor)
 	sqlite_table_clear(&c->table);
 	wbl_rows_clear(&c->rows);
 	free(c->set);
+	free(c->names);
+	free((void *)(uintptr_t)c->keys.data);
 	free(c);
 }
 

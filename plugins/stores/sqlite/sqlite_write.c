@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* One table's statements; without a set of its own it holds one such for each set that its batches name. */
 struct sqlite_writer {
 	struct sqlite_self *self;
+	struct sqlite_writer *parts, *next;
 	struct sqlite_table table;
 	sqlite3_stmt *put, *del;
 	char *origin, *set;
@@ -260,7 +262,7 @@ static int32_t prepare(struct sqlite_writer *w, const struct wbl_write *write)
 
 	if (!write->set || !write->columns)
 		return wbl_error_report(s->call, WBL_E_UNSUPPORTED, s->path, NULL,
-			"a writer needs the name of its table and columns");
+			"rows are written by the name of their table and columns");
 	rc = sqlite_table_load(s, write->set, &w->table);
 	if (rc == WBL_END)
 		return wbl_error_report(s->call, WBL_E_STALE, s->path, NULL,
@@ -301,7 +303,8 @@ int32_t sqlite_write(
 	w->origin = write->origin ? wbl_sdk_strdup(write->origin) : NULL;
 	w->set = write->set ? wbl_sdk_strdup(write->set) : NULL;
 	rc = sqlite_epoch_check(s, w->origin, w->epoch);
-	rc = rc ? rc : prepare(w, write);
+	if (write->set)
+		rc = rc ? rc : prepare(w, write);
 	if (rc) {
 		sqlite_abort(w);
 		return rc;
@@ -347,40 +350,82 @@ static int32_t one(struct sqlite_writer *w, const struct wbl_row *row, uint64_t 
 	return sqlite_fail(w->self, step, w->set);
 }
 
-int32_t sqlite_append(
-	void *writer, struct wbl_call *call, const struct wbl_batch *batch, uint64_t *ret_bad)
-{
-	struct sqlite_writer *w = writer;
-	uint64_t at = 0, n = 0, before = w->written;
-	struct wbl_row row;
-	int32_t rc;
-	int more;
-
-	w->self->call = call;
-	rc = sqlite_run(w->self, "SAVEPOINT batch");
-	if (rc)
-		return rc;
-	while (!rc && (more = wbl_batch_next(batch, &at, &row)) != 0)
-		rc = more < 0 ? bad_row(w, n, "the batch is damaged") : one(w, &row, n++);
-	if (!rc)
-		return sqlite_run(w->self, "RELEASE batch");
-	if (rc == WBL_E_PARAM && ret_bad)
-		*ret_bad = n ? n - 1 : 0;
-	w->written = before;
-	if (sqlite3_get_autocommit(w->self->db) ||
-		sqlite3_exec(w->self->db, "ROLLBACK TO batch; RELEASE batch", NULL, NULL, NULL))
-		return rc == WBL_E_PARAM ? WBL_E_FAILED : rc;
-	return rc;
-}
-
 static void writer_free(struct sqlite_writer *w)
 {
+	while (w->parts) {
+		struct sqlite_writer *part = w->parts;
+
+		w->parts = part->next;
+		writer_free(part);
+	}
 	sqlite3_finalize(w->put);
 	sqlite3_finalize(w->del);
 	sqlite_table_clear(&w->table);
 	free(w->origin);
 	free(w->set);
 	free(w);
+}
+
+static int32_t part_of(
+	struct sqlite_writer *w, const struct wbl_batch *batch, struct sqlite_writer **ret)
+{
+	struct wbl_write write = {
+		.size = sizeof write, .set = batch->set, .columns = batch->columns
+	};
+	struct sqlite_writer *part = w->parts;
+	int32_t rc;
+
+	*ret = w;
+	if (w->set)
+		return WBL_OK;
+	while (part && batch->set && strcmp(part->set, batch->set) != 0)
+		part = part->next;
+	*ret = part;
+	if (part && batch->set)
+		return WBL_OK;
+	part = wbl_sdk_alloc(sizeof *part);
+	part->self = w->self;
+	part->mode = w->mode;
+	part->set = wbl_sdk_strdup(batch->set ? batch->set : "");
+	rc = prepare(part, &write);
+	if (rc) {
+		writer_free(part);
+		return rc;
+	}
+	part->next = w->parts;
+	*ret = w->parts = part;
+	return WBL_OK;
+}
+
+int32_t sqlite_append(
+	void *writer, struct wbl_call *call, const struct wbl_batch *batch, uint64_t *ret_bad)
+{
+	struct sqlite_writer *w = writer, *part;
+	uint64_t at = 0, n = 0, before;
+	struct wbl_row row;
+	int32_t rc;
+	int more;
+
+	w->self->call = call;
+	rc = part_of(w, batch, &part);
+	rc = rc ? rc : sqlite_run(w->self, "SAVEPOINT batch");
+	if (rc)
+		return rc;
+	before = part->written;
+	while (!rc && (more = wbl_batch_next(batch, &at, &row)) != 0)
+		rc = more < 0 ? bad_row(part, n, "the batch is damaged") : one(part, &row, n++);
+	if (!rc) {
+		if (part != w)
+			w->written += part->written - before;
+		return sqlite_run(w->self, "RELEASE batch");
+	}
+	if (rc == WBL_E_PARAM && ret_bad)
+		*ret_bad = n ? n - 1 : 0;
+	part->written = before;
+	if (sqlite3_get_autocommit(w->self->db) ||
+		sqlite3_exec(w->self->db, "ROLLBACK TO batch; RELEASE batch", NULL, NULL, NULL))
+		return rc == WBL_E_PARAM ? WBL_E_FAILED : rc;
+	return rc;
 }
 
 int32_t sqlite_commit(void *writer, struct wbl_call *call, const struct wbl_receipt *receipt,

@@ -305,9 +305,73 @@ static void test_utf16(void **state)
 	bench_close(&s);
 }
 
+/* Rows by key, as they are within the transaction of the writer that is open; two tables in that one. */
+static void test_fetch(void **state)
+{
+	static const char *const key[] = { "k", NULL }, *const note[] = { "id", "text", NULL };
+	struct bench_store s;
+	struct wbl_rows r = { 0 }, keys = { 0 };
+	struct wbl_batch batch, got = { .size = sizeof got };
+	struct wbl_write write = {
+		.size = sizeof write, .mode = WBL_MODE_BY_KIND, .origin = "run"
+	};
+	struct wbl_row found;
+	struct wbl_cell cell;
+	uint64_t at = 0, bad = 9;
+	void *w, *c;
+
+	sql("CREATE TABLE t(k INTEGER PRIMARY KEY, twice AS (k * 2), v, more DEFAULT 'm');"
+	    "INSERT INTO t(k,v) VALUES(1,1.5),(3,3.5),(5,5.5);"
+	    "CREATE TABLE note(id TEXT PRIMARY KEY, text)");
+	assert_int_equal(bench_open(b, params, WBL_OPEN_WRITE, &s), 0);
+	assert_true(s.capabilities & WBL_CAN_SETS);
+	for (int k = 1; k < 5; k++)
+		row(&keys, WBL_ROW_DELETE, k, 0);
+	assert_int_equal(s.table->write(s.self, s.call, &write, &w), 0);
+	row(&r, WBL_ROW_PUT, 4, 4.5);
+	row(&r, WBL_ROW_DELETE, 3, 0);
+	assert_int_equal(append(&s, w, &r, &bad), 0);
+	wbl_rows_reset(&r);
+	wbl_row_begin(&r, WBL_ROW_PUT);
+	wbl_cell_text(&r, "a", 1);
+	wbl_cell_text(&r, "b", 1);
+	wbl_row_end(&r);
+	wbl_rows_batch(&r, "note", note, &batch);
+	assert_int_equal(s.table->append(w, s.call, &batch, &bad), 0);
+	wbl_rows_batch(&keys, "t", key, &batch);
+	assert_int_equal(s.table->fetch(s.self, s.call, &batch, &c), 0);
+	wbl_rows_reset(&keys); /* it is a copy that is read */
+	row(&keys, WBL_ROW_DELETE, 77, 0);
+	assert_int_equal(s.table->read(c, s.call, &got), 0);
+	assert_int_equal(got.rows, 2);
+	assert_string_equal(got.columns[1], "v");
+	assert_string_equal(got.columns[2], "more");
+	assert_null(got.columns[3]);
+	for (int n = 0; n < 2; n++) {
+		assert_int_equal(wbl_batch_next(&got, &at, &found), 1);
+		assert_int_equal(wbl_cell_next(&found.cells, &cell), 1);
+		assert_int_equal(wbl_cell_get_int(&cell), n ? 4 : 1);
+		assert_int_equal(wbl_cell_next(&found.cells, &cell), 1);
+		assert_true(wbl_cell_get_real(&cell) == (n ? 4.5 : 1.5));
+	}
+	assert_int_equal(s.table->read(c, s.call, &got), WBL_END);
+	s.table->scan_end(c);
+	assert_int_equal(commit(&s, w, "sets", 1), 0);
+	assert_int_equal(number("SELECT count(*) FROM t WHERE k IN (1,4,5)"), 3);
+	assert_int_equal(number("SELECT count(*) FROM note"), 1);
+	wbl_rows_batch(&keys, "gone", key, &batch);
+	assert_int_equal(s.table->fetch(s.self, s.call, &batch, &c), WBL_E_PARAM);
+	wbl_rows_batch(&keys, "t", note, &batch);
+	assert_int_equal(s.table->fetch(s.self, s.call, &batch, &c), WBL_E_PARAM);
+	wbl_rows_clear(&r);
+	wbl_rows_clear(&keys);
+	bench_close(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_fetch, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_receipts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_modes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_ranges_over_gaps, set_up, tear_down),
