@@ -4,6 +4,7 @@
 
 #include "core/cli/cli.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -233,16 +234,38 @@ static void render_repaired(struct wbl_paper *p, const json_t *r)
 	WBL_AUTOFREE char *done = wbl_value_text(json_object_get(r, "repaired"));
 	WBL_AUTOFREE char *left = wbl_value_text(json_object_get(r, "remaining"));
 
-	wbl_paper_line(p, "%s: %s repaired, %s remain", wbl_value_str(r, "run"), *done ? done : "0",
-		*left ? left : "0");
+	if (json_is_integer(json_object_get(r, "corrected")))
+		wbl_paper_line(p, "%s: %lld rows corrected and taken, %lld are still left out",
+			wbl_value_str(r, "run"), (long long)wbl_json_int(r, "corrected", 0),
+			(long long)wbl_json_int(r, "rejected", 0));
+	else
+		wbl_paper_line(p, "%s: %s repaired, %s remain", wbl_value_str(r, "run"),
+			*done ? done : "0", *left ? left : "0");
+	wbl_render_findings(p, json_object_get(r, "findings"));
 }
 
 int wbl_cmd_repair(struct wbl_cli *c)
 {
-	json_t *result = wbl_cli_call(c, "repair", run_args(c));
-	int64_t left = wbl_json_int(result, "remaining", 0);
-	int exit = print_result(c, result, render_repaired);
+	json_t *args = run_args(c), *result;
+	WBL_AUTOFREE char *file = NULL;
+	struct wbl_error err = { 0 };
+	int64_t left;
+	int exit;
 
+	if (c->opt[WBL_OPT_FROM]) {
+		/* The engine has another working folder. */
+		file = realpath(c->opt[WBL_OPT_FROM], NULL);
+		if (!file) {
+			json_decref(args);
+			wbl_fail(&err, WBL_E_USAGE, c->opt[WBL_OPT_FROM],
+				"Name the file with the corrected rejects.", "%s", strerror(errno));
+			return wbl_cli_fail(c, &err);
+		}
+		wbl_json_put(args, "from", file);
+	}
+	result = wbl_cli_call(c, "repair", args);
+	left = wbl_json_int(result, "remaining", 0);
+	exit = print_result(c, result, render_repaired);
 	return exit ? exit : left > 0 ? 10 : 0;
 }
 

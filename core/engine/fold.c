@@ -148,6 +148,7 @@ static void drop_chunks(struct wbl_run_step *s)
 	json_decref(s->chunk_index);
 	s->chunk_index = NULL;
 	s->nchunks = s->chunks_done = 0;
+	s->so_far = (struct wbl_sums){ 0 };
 }
 
 static void new_pass(struct wbl_run_step *s, int64_t pass)
@@ -165,6 +166,7 @@ static void new_pass(struct wbl_run_step *s, int64_t pass)
 	for (i = 0; i < WBL_COUNT(s->checkpoint); i++)
 		wbl_buf_clear(&s->checkpoint[i]);
 	wbl_sums_clear(&s->sums);
+	wbl_sums_clear(&s->mended);
 	drop_chunks(s);
 }
 
@@ -240,6 +242,10 @@ static void fold_result(struct wbl_run_step *s, const struct wbl_entry *e)
 	if (totals && call_by_name(e->name) == WBL_CALL_EXECUTE) {
 		wbl_sums_clear(&s->sums);
 		wbl_sums_from_json(&s->sums, totals);
+	}
+	if (totals && !e->status && call_by_name(e->name) == WBL_CALL_REPAIR) {
+		wbl_sums_clear(&s->mended);
+		wbl_sums_from_json(&s->mended, totals);
 	}
 	if (e->status < 0 && json_object_get(body, "error")) {
 		json_decref(s->error);
@@ -326,6 +332,10 @@ static void fold_chunk_result(struct wbl_run_step *s, const struct wbl_entry *e)
 		s->chunks_done++;
 		wbl_sums_from_json(&c->sums, json_object_get(body, "totals"));
 		c->sums.chunks = 1;
+		s->so_far.items += c->sums.items;
+		s->so_far.bytes += c->sums.bytes;
+		s->so_far.rejected += c->sums.rejected;
+		s->so_far.chunks++;
 	} else if (c && e->status) {
 		c->phase = WBL_CHUNK_READY;
 	}
@@ -361,6 +371,17 @@ static void fold_difference(struct wbl_run_step *s, const struct wbl_entry *e)
 	s->rejects += reject;
 	if (c)
 		c->rejects += reject;
+}
+
+static void fold_difference_done(struct wbl_run_step *s, const struct wbl_entry *e)
+{
+	struct wbl_chunk_state *c = e->chunk ? chunk(s, e->chunk) : NULL;
+	bool reject = e->status == WBL_END;
+
+	s->differences--;
+	s->rejects -= reject;
+	if (c)
+		c->rejects -= reject;
 }
 
 static void fold_chunk(struct wbl_run_step *s, const struct wbl_entry *e)
@@ -461,6 +482,9 @@ static void fold_step(struct wbl_run_step *s, const struct wbl_entry *e)
 		break;
 	case WBL_KIND_DIFFERENCE:
 		fold_difference(s, e);
+		break;
+	case WBL_KIND_DIFFERENCE_DONE:
+		fold_difference_done(s, e);
 		break;
 	default:
 		break;

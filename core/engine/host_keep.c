@@ -244,15 +244,65 @@ void wbl_serve_art_seal(struct wbl_call_request *call, struct wbl_frame *f)
 		wbl_serve_reply(call, f, 0);
 }
 
+/* The step that a request names, else the caller's own; NULL: none of this run. */
+static const struct wbl_run_step *step_asked(
+	struct wbl_call_request *call, const struct wbl_frame *f)
+{
+	const char *name = wbl_json_str(f->json, "step");
+
+	return name ? wbl_serve_step_named(call, name) : call->step;
+}
+
+void wbl_serve_art_each(struct wbl_call_request *call, struct wbl_frame *f)
+{
+	const struct wbl_run_step *s = step_asked(call, f);
+	struct wbl_query q = { .run = wbl_serve_owner(call),
+		.step = s ? s->id : NULL,
+		.kind = WBL_KIND_ARTEFACT_SEAL,
+		.pass = s ? s->pass : 0,
+		.after = wbl_json_int(f->json, "after", 0),
+		.limit = 1 };
+	struct one_entry one = { 0 };
+	json_t *j;
+
+	if (!s) {
+		wbl_serve_reply(call, f, WBL_E_ABI);
+		return;
+	}
+	wbl_journal_each(call->engine->state, &q, take_one, &one, NULL);
+	if (!one.found) {
+		wbl_serve_reply(call, f, WBL_END);
+		return;
+	}
+	j = json_object();
+	wbl_json_puti(j, "seq", one.seq);
+	wbl_json_put(j, "name", one.name);
+	wbl_host_reply(call, f->seq, 0, j, NULL, 0, -1);
+	clear_one(&one);
+}
+
 void wbl_serve_art_open(struct wbl_call_request *call, struct wbl_frame *f)
 {
+	const struct wbl_run_step *s = step_asked(call, f);
+	struct wbl_query q = { .run = wbl_serve_owner(call),
+		.step = s ? s->id : wbl_serve_step_id(call),
+		.kind = WBL_KIND_ARTEFACT_SEAL,
+		.name = wbl_serve_text(f, "name"),
+		.pass = s ? s->pass : 0,
+		.newest_first = true,
+		.limit = 1 };
 	struct one_entry one = { 0 };
 	struct wbl_error err;
 	json_t *sealed;
 	int fd = -1;
 	int32_t rc;
 
-	if (!find_entry(call, WBL_KIND_ARTEFACT_SEAL, wbl_serve_text(f, "name"), 0, &one)) {
+	if (!s && wbl_json_str(f->json, "step")) {
+		wbl_serve_reply(call, f, WBL_E_ABI);
+		return;
+	}
+	wbl_journal_each(call->engine->state, &q, take_one, &one, NULL);
+	if (!one.found) {
 		wbl_serve_reply(call, f, WBL_END);
 		return;
 	}
@@ -291,6 +341,11 @@ void wbl_serve_diff(struct wbl_call_request *call, struct wbl_frame *f)
 		wbl_serve_reply(call, f, WBL_E_ABI);
 		return;
 	}
+	if (call->kind == WBL_CALL_VERIFY &&
+		wbl_json_int(f->json, "kind", 0) == WBL_DIFF_REJECTED) {
+		wbl_serve_reply(call, f, 0); /* execute has told it */
+		return;
+	}
 	if (call->step->differences >= DIFFERENCES_PER_STEP) {
 		wbl_serve_reply(call, f, WBL_END);
 		return;
@@ -313,6 +368,19 @@ void wbl_serve_covered(struct wbl_call_request *call, struct wbl_frame *f)
 	wbl_serve_reply(call, f, 0);
 }
 
+struct find_attempt {
+	int64_t number;
+	bool found;
+};
+
+static int32_t see_settled(void *ctx, const struct wbl_entry *e)
+{
+	struct find_attempt *a = ctx;
+
+	a->found |= e->attempt == a->number;
+	return 0;
+}
+
 struct attempt {
 	const struct one_entry *difference;
 	bool good;
@@ -330,8 +398,21 @@ static int32_t see_attempt(void *ctx, const struct wbl_entry *e)
 	return 0;
 }
 
+/* Is there an entry which says that this difference is settled? */
+static bool is_settled(struct wbl_call_request *call, int64_t seq)
+{
+	struct wbl_query q = { .run = wbl_serve_owner(call),
+		.step = wbl_serve_step_id(call),
+		.kind = WBL_KIND_DIFFERENCE_DONE,
+		.after = seq };
+	struct find_attempt a = { seq, false };
+
+	wbl_journal_each(call->engine->state, &q, see_settled, &a, NULL);
+	return a.found;
+}
+
 /* What an attempt of execute said that did not end well does not count: a later one said it anew. Nor does what a
- * verify found, when a later one has looked. */
+ * verify found, when a later one has looked; nor what was settled. */
 static bool counts(struct wbl_call_request *call, const struct one_entry *one)
 {
 	struct wbl_query q = { .run = wbl_serve_owner(call),
@@ -344,6 +425,8 @@ static bool counts(struct wbl_call_request *call, const struct one_entry *one)
 	struct one_entry look = { 0 };
 	bool good;
 
+	if (is_settled(call, one->seq))
+		return false;
 	if (!a.good) {
 		wbl_journal_each(call->engine->state, &q, see_attempt, &a, NULL);
 		return a.good;
@@ -385,6 +468,31 @@ void wbl_serve_diff_next(struct wbl_call_request *call, struct wbl_frame *f)
 		wbl_json_puti(j, "seq", one.seq);
 		wbl_host_reply(call, f->seq, 0, j, one.body.data + sizeof len + len,
 			one.body.len - sizeof len - len, -1);
+	}
+	clear_one(&one);
+}
+
+void wbl_serve_diff_done(struct wbl_call_request *call, struct wbl_frame *f)
+{
+	int64_t seq = wbl_json_int(f->json, "seq", 0);
+	struct wbl_query q = { .run = wbl_serve_owner(call),
+		.step = wbl_serve_step_id(call),
+		.kind = WBL_KIND_DIFFERENCE,
+		.after = seq - 1,
+		.limit = 1 };
+	struct one_entry one = { 0 };
+
+	if (seq > 0)
+		wbl_journal_each(call->engine->state, &q, take_one, &one, NULL);
+	if (one.found && one.seq == seq && one.pass == call->step->pass && counts(call, &one)) {
+		wbl_serve_append(call, (struct wbl_entry){ .kind = WBL_KIND_DIFFERENCE_DONE,
+					       .name = one.name,
+					       .chunk = one.chunk,
+					       .attempt = seq,
+					       .status = one.status });
+		wbl_serve_reply(call, f, 0);
+	} else {
+		wbl_serve_reply(call, f, one.found && one.seq == seq ? 0 : WBL_E_ABI);
 	}
 	clear_one(&one);
 }

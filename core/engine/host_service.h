@@ -30,7 +30,9 @@ void wbl_serve_undo_done(struct wbl_call_request *call, struct wbl_frame *f);
 void wbl_serve_art_create(struct wbl_call_request *call, struct wbl_frame *f);
 void wbl_serve_art_seal(struct wbl_call_request *call, struct wbl_frame *f);
 void wbl_serve_art_open(struct wbl_call_request *call, struct wbl_frame *f);
+void wbl_serve_art_each(struct wbl_call_request *call, struct wbl_frame *f);
 void wbl_serve_diff(struct wbl_call_request *call, struct wbl_frame *f);
 void wbl_serve_covered(struct wbl_call_request *call, struct wbl_frame *f);
 void wbl_serve_diff_next(struct wbl_call_request *call, struct wbl_frame *f);
+void wbl_serve_diff_done(struct wbl_call_request *call, struct wbl_frame *f);
 #endif

@@ -450,9 +450,13 @@ static const struct service {
 	{ WBL_WIRE_ART_SEAL, IN(EXECUTE) | IN(PLAN) | IN(ASSESS) | IN(REPAIR), false,
 		wbl_serve_art_seal },
 	{ WBL_WIRE_ART_OPEN, ANYWHERE, false, wbl_serve_art_open },
+	{ WBL_WIRE_ART_EACH,
+		IN(EXECUTE) | IN(VERIFY) | IN(ROLLBACK) | IN(PARTITION) | IN(PROBE) | IN(REPAIR),
+		false, wbl_serve_art_each },
 	{ WBL_WIRE_DIFF, IN(VERIFY) | IN(EXECUTE), false, wbl_serve_diff },
 	{ WBL_WIRE_COVERED, IN(VERIFY) | IN(EXECUTE), false, wbl_serve_covered },
 	{ WBL_WIRE_DIFF_NEXT, IN(REPAIR), false, wbl_serve_diff_next },
+	{ WBL_WIRE_DIFF_DONE, IN(REPAIR), false, wbl_serve_diff_done },
 	{ WBL_WIRE_SECRET, ANYWHERE, false, on_secret },
 };
 

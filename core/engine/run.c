@@ -416,6 +416,7 @@ static void free_step(struct wbl_run_step *s)
 	free(s->after);
 	free(s->demand_position);
 	wbl_sums_clear(&s->sums);
+	wbl_sums_clear(&s->mended);
 	json_decref(s->error);
 }
 

@@ -85,7 +85,8 @@ struct wbl_run_step {
 	bool confirmed, listed;
 	int32_t status;
 	struct wbl_buf checkpoint[WBL_CALL_UPGRADE + 1];
-	struct wbl_sums sums;
+	struct wbl_sums sums, mended; /* mended: what repairs have added */
+	struct wbl_sums so_far;       /* of the chunks that are done, without digests */
 	struct wbl_chunk_state *chunks;
 	json_t *chunk_index; /* id -> number of the chunk */
 	size_t nchunks, chunks_done;

@@ -99,6 +99,18 @@ static json_t *work_json(const struct wbl_run_step *s, uint32_t flags, const cha
 	return w;
 }
 
+static json_t *with_mended(const struct wbl_run_step *s)
+{
+	struct wbl_sums all = { 0 };
+	json_t *j;
+
+	wbl_sums_add(&all, &s->sums);
+	wbl_sums_add(&all, &s->mended);
+	j = wbl_sums_json(&all);
+	wbl_sums_clear(&all);
+	return j;
+}
+
 struct wbl_call_request *wbl_step_call_new(
 	struct wbl_run_step *s, enum wbl_call_kind kind, uint32_t flags)
 {
@@ -121,7 +133,7 @@ struct wbl_call_request *wbl_step_call_new(
 	if (kind == WBL_CALL_VERIFY || kind == WBL_CALL_PROBE || kind == WBL_CALL_ROLLBACK)
 		wbl_buf_add(&call->parts[1], executed->data, executed->len);
 	if (kind == WBL_CALL_VERIFY && (s->flags & WBL_STEP_PARTITIONED))
-		json_object_set_new(call->work, "totals", wbl_sums_json(&s->sums));
+		json_object_set_new(call->work, "totals", with_mended(s));
 	return call;
 }
 
@@ -348,6 +360,7 @@ static void start_chunk(struct wbl_run_step *s, struct wbl_chunk_state *c)
 	json_decref(call->work);
 	call->work = work_json(s, flags | (s->run->rehearse ? WBL_WORK_REHEARSE : 0), c->id);
 	wbl_json_puti(call->work, "attempt", c->attempt);
+	json_object_set_new(call->work, "totals", wbl_sums_json(&s->so_far));
 	wbl_buf_clear(&call->parts[0]);
 	wbl_buf_add(&call->parts[0], c->checkpoint.data, c->checkpoint.len);
 	wbl_buf_add(&call->parts[2], c->body.data, c->body.len);

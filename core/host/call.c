@@ -127,6 +127,7 @@ static bool parse(const struct wbl_frame *f, struct job *job)
 		.executed = job->parts[EXECUTED],
 		.chunk_id = wbl_json_str(w, "chunk_id"),
 		.chunk = job->parts[CHUNK],
+		.file = wbl_json_str(w, "file"),
 	};
 	if (json_is_object(totals))
 		parse_totals(totals, job);

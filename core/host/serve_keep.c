@@ -131,7 +131,7 @@ static int32_t undo_done(struct wbl_call *call, const char *id)
 }
 
 static int32_t descriptor(struct wbl_call *call, enum wbl_fn fn, enum wbl_wire_type type,
-	const char *name, int32_t *ret_fd)
+	const char *step, const char *name, int32_t *ret_fd)
 {
 	struct wbl_ticket *t = wbl_ticket_enter(call, fn);
 	struct wbl_frame f;
@@ -143,8 +143,10 @@ static int32_t descriptor(struct wbl_call *call, enum wbl_fn fn, enum wbl_wire_t
 	if (!ret_fd)
 		return wbl_ticket_leave(t, wbl_misuse(fn, "ret_fd is NULL"));
 	j = named(fn, "name", name);
-	if (!j)
+	if (!j || !wbl_read_text(fn, j, "step", step, false)) {
+		json_decref(j);
 		return wbl_ticket_leave(t, WBL_E_ABI);
+	}
 	rc = wbl_link_ask(type, j, none, -1, false, &f);
 	if (rc == WBL_OK && f.fd < 0)
 		rc = WBL_E_RESOURCES;
@@ -158,12 +160,47 @@ static int32_t descriptor(struct wbl_call *call, enum wbl_fn fn, enum wbl_wire_t
 
 static int32_t artefact_create(struct wbl_call *call, const char *name, int32_t *ret_fd)
 {
-	return descriptor(call, WBL_FN_ART_CREATE, WBL_WIRE_ART_CREATE, name, ret_fd);
+	return descriptor(call, WBL_FN_ART_CREATE, WBL_WIRE_ART_CREATE, NULL, name, ret_fd);
 }
 
 static int32_t artefact_open(struct wbl_call *call, const char *name, int32_t *ret_fd)
 {
-	return descriptor(call, WBL_FN_ART_OPEN, WBL_WIRE_ART_OPEN, name, ret_fd);
+	return descriptor(call, WBL_FN_ART_OPEN, WBL_WIRE_ART_OPEN, NULL, name, ret_fd);
+}
+
+static int32_t artefact_open_of(
+	struct wbl_call *call, const char *step, const char *name, int32_t *ret_fd)
+{
+	return descriptor(call, WBL_FN_ART_OPEN_OF, WBL_WIRE_ART_OPEN, step, name, ret_fd);
+}
+
+/* The cursor is the number of the entry that was given last. */
+static int32_t artefact_each(
+	struct wbl_call *call, const char *step, void **cursor, const char **ret_name)
+{
+	struct wbl_ticket *t = wbl_ticket_enter(call, WBL_FN_ART_EACH);
+	struct wbl_frame f;
+	json_t *j;
+	int32_t rc;
+
+	if (!t)
+		return WBL_E_ABI;
+	if (!cursor || !ret_name)
+		return wbl_ticket_leave(
+			t, wbl_misuse(WBL_FN_ART_EACH, "cursor or ret_name is NULL"));
+	j = json_object();
+	wbl_json_puti(j, "after", (int64_t)(intptr_t)*cursor);
+	if (!wbl_read_text(WBL_FN_ART_EACH, j, "step", step, false)) {
+		json_decref(j);
+		return wbl_ticket_leave(t, WBL_E_ABI);
+	}
+	rc = wbl_link_ask(WBL_WIRE_ART_EACH, j, none, -1, false, &f);
+	if (rc == WBL_OK) {
+		*ret_name = wbl_slot_text(WBL_FN_ART_EACH, 0, wbl_json_str(f.json, "name"));
+		*cursor = (void *)(intptr_t)wbl_json_int(f.json, "seq", 0);
+	}
+	wbl_frame_clear(&f);
+	return wbl_ticket_leave(t, rc);
 }
 
 /* The descriptor is taken, also when the call is refused: but never one that the host itself lives by. */
@@ -273,11 +310,27 @@ static int32_t check_next(struct wbl_call *call, struct wbl_difference *ret)
 	return wbl_ticket_leave(t, rc);
 }
 
+static int32_t check_settled(struct wbl_call *call)
+{
+	struct wbl_ticket *t = wbl_ticket_enter(call, WBL_FN_DIFF_SETTLED),
+			  *now = wbl_ticket_running();
+	int64_t seq = now ? (int64_t)atomic_load(&now->difference) : 0;
+	json_t *j;
+
+	if (!t)
+		return WBL_E_ABI;
+	if (!seq)
+		return wbl_ticket_leave(t, wbl_misuse(WBL_FN_DIFF_SETTLED, "next gave none yet"));
+	j = json_object();
+	wbl_json_puti(j, "seq", seq);
+	return ask(t, true, WBL_WIRE_DIFF_DONE, j, none);
+}
+
 const struct wbl_state_service wbl_service_state = { sizeof wbl_service_state, 1, state_get,
 	state_put };
 const struct wbl_undo_service wbl_service_undo = { sizeof wbl_service_undo, 1, undo_put, undo_each,
 	undo_done };
 const struct wbl_artefact_service wbl_service_artefact = { sizeof wbl_service_artefact, 1,
-	artefact_create, artefact_seal, artefact_open };
+	artefact_create, artefact_seal, artefact_open, artefact_each, artefact_open_of };
 const struct wbl_check_service wbl_service_check = { sizeof wbl_service_check, 1, check_difference,
-	check_covered, check_next };
+	check_covered, check_next, check_settled };

@@ -65,6 +65,7 @@ static void see_difference(struct collecting *c, const struct wbl_entry *e)
 		return;
 	wbl_json_put(d, "step", e->step);
 	wbl_json_put(d, "kind", e->name);
+	wbl_json_puti(d, "_seq", e->seq);
 	if (e->status == WBL_END) {
 		WBL_AUTOFREE char *attempt = attempt_key(e);
 
@@ -86,6 +87,16 @@ static void forget_look(struct collecting *c, const char *step)
 	}
 }
 
+/* A reject that was corrected later. */
+static void forget_settled(struct collecting *c, int64_t seq)
+{
+	size_t i = json_array_size(c->differences);
+
+	while (i--)
+		if (wbl_json_int(json_array_get(c->differences, i), "_seq", 0) == seq)
+			json_array_remove(c->differences, i);
+}
+
 /* What a failed attempt of execute said was said anew by the one that ended well. */
 static void keep_good_differences(struct collecting *c)
 {
@@ -99,6 +110,7 @@ static void keep_good_differences(struct collecting *c)
 		if (attempt && !json_object_get(c->good, attempt))
 			continue;
 		json_object_del(d, "_attempt");
+		json_object_del(d, "_seq");
 		if (++c->ndifferences <= DIFFERENCES_SHOWN)
 			json_array_append(kept, d);
 	}
@@ -185,6 +197,9 @@ static int32_t see(void *ctx, const struct wbl_entry *e)
 	case WBL_KIND_DIFFERENCE:
 		see_difference(c, e);
 		break;
+	case WBL_KIND_DIFFERENCE_DONE:
+		forget_settled(c, e->attempt);
+		break;
 	case WBL_KIND_COVERED:
 		body = body_of(e);
 		if (body)
@@ -249,6 +264,8 @@ static json_t *steps_json(struct collecting *c)
 		put_time(j, "ended", s->ended);
 		wbl_json_puti(j, "elapsed_ns", s->began && s->ended ? s->ended - s->began : 0);
 		json_object_set_new(j, "totals", wbl_sums_json(&s->sums));
+		if (s->mended.items)
+			json_object_set_new(j, "mended", wbl_sums_json(&s->mended));
 		wbl_json_puti(j, "differences", s->differences);
 		if (s->error)
 			json_object_set(j, "error", s->error);
@@ -263,7 +280,7 @@ static uint64_t left_out(const struct wbl_run *run)
 	size_t i;
 
 	for (i = 0; i < run->nsteps; i++)
-		n += run->steps[i].sums.rejected;
+		n += run->steps[i].sums.rejected - run->steps[i].mended.items;
 	return n;
 }
 

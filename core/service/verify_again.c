@@ -12,10 +12,23 @@ struct again {
 	struct wbl_control_request *request;
 	struct wbl_run *run;
 	enum wbl_call_kind kind;
+	const char *file; /* corrections, in the request; NULL: none */
 	size_t open, asked, bad;
+	int64_t corrected;
 	json_t *findings;
 	int64_t differences;
 };
+
+/* Rows that are still left out. */
+static int64_t left_out(const struct wbl_run *run)
+{
+	int64_t n = 0;
+	size_t i;
+
+	for (i = 0; i < run->nsteps; i++)
+		n += run->steps[i].sums.rejected - run->steps[i].mended.items;
+	return n;
+}
 
 static void settle(struct again *a)
 {
@@ -28,7 +41,12 @@ static void settle(struct again *a)
 	run->verifying = false;
 	for (i = 0; i < run->ninstances; i++)
 		wbl_instance_rest(run->engine, run->instances[i]);
-	if (a->kind == WBL_CALL_REPAIR)
+	if (a->file)
+		j = json_pack("{s:s, s:I, s:I, s:I, s:I, s:O}", "run", run->id, "repaired",
+			(json_int_t)(a->asked - a->bad), "remaining", (json_int_t)a->bad,
+			"corrected", (json_int_t)a->corrected, "rejected",
+			(json_int_t)left_out(run), "findings", a->findings);
+	else if (a->kind == WBL_CALL_REPAIR)
 		j = json_pack("{s:s, s:I, s:I, s:O}", "run", run->id, "repaired",
 			(json_int_t)(a->asked - a->bad), "remaining", (json_int_t)a->bad,
 			"findings", a->findings);
@@ -53,13 +71,17 @@ static void add_finding(struct again *a, const struct wbl_run_step *s, const str
 	json_array_append_new(a->findings, f);
 }
 
-static void record(struct again *a, struct wbl_run_step *s, const struct wbl_outcome_of_call *o)
+static void record(
+	struct again *a, const struct wbl_call_request *call, const struct wbl_outcome_of_call *o)
 {
+	struct wbl_run_step *s = call->step;
 	json_t *body = json_object();
 	WBL_AUTOFREE char *text = NULL;
 
 	if (o->status < 0)
 		json_object_set_new(body, "error", wbl_step_error_json(o));
+	if (call->kind == WBL_CALL_REPAIR && call->totals)
+		json_object_set(body, "totals", call->totals);
 	text = wbl_json_text(body);
 	json_decref(body);
 	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_RESULT,
@@ -73,7 +95,7 @@ static void on_verified(struct wbl_call_request *call, const struct wbl_outcome_
 	struct again *a = call->ctx;
 	struct wbl_run_step *s = call->step;
 
-	record(a, s, o);
+	record(a, call, o);
 	a->differences += s->differences;
 	if (o->status) {
 		a->bad++;
@@ -93,7 +115,9 @@ static void on_repaired(struct wbl_call_request *call, const struct wbl_outcome_
 		on_verified(call, o);
 		return;
 	}
-	record(a, call->step, o);
+	a->corrected -= call->step->mended.items;
+	record(a, call, o);
+	a->corrected += call->step->mended.items;
 	wbl_step_look_anew(call->step);
 	verify = wbl_step_call_new(call->step, WBL_CALL_VERIFY, WBL_WORK_LASTING);
 	verify->done = on_verified;
@@ -101,10 +125,14 @@ static void on_repaired(struct wbl_call_request *call, const struct wbl_outcome_
 	wbl_call_start(verify);
 }
 
-static bool is_asked(const struct wbl_run_step *s, enum wbl_call_kind kind)
+static bool is_asked(const struct wbl_run_step *s, const struct again *a)
 {
+	enum wbl_call_kind kind = a->kind;
+
 	if (s->state != WBL_STEP_VERIFIED && s->state != WBL_STEP_FAILED)
 		return false;
+	if (a->file)
+		return s->state == WBL_STEP_VERIFIED && s->sums.rejected > 0;
 	return kind == WBL_CALL_REPAIR
 		       ? s->differences > 0
 		       : (s->flags & WBL_STEP_LASTING) && s->state == WBL_STEP_VERIFIED;
@@ -116,6 +144,16 @@ static void begin(struct wbl_engine *e, void *ctx)
 
 	a->open--;
 	settle(a);
+}
+
+static bool rejected(const struct wbl_run *run)
+{
+	size_t i;
+
+	for (i = 0; i < run->nsteps; i++)
+		if (run->steps[i].state == WBL_STEP_VERIFIED && run->steps[i].sums.rejected > 0)
+			return true;
+	return false;
 }
 
 void wbl_verb_verify(struct wbl_control_request *r, struct wbl_run *run, enum wbl_call_kind kind)
@@ -134,10 +172,18 @@ void wbl_verb_verify(struct wbl_control_request *r, struct wbl_run *run, enum wb
 		wbl_control_refuse(r, &err, NULL);
 		return;
 	}
+	if (kind == WBL_CALL_REPAIR && wbl_json_str(r->args, "from") && !rejected(run)) {
+		wbl_fail(&err, WBL_E_STATE, run->id,
+			"whimbrel report RUN says what a run left out.",
+			"no step of it has left anything out that could be corrected");
+		wbl_control_refuse(r, &err, NULL);
+		return;
+	}
 	a = wbl_alloc(sizeof *a);
 	a->request = r;
 	a->run = run;
 	a->kind = kind;
+	a->file = kind == WBL_CALL_REPAIR ? wbl_json_str(r->args, "from") : NULL;
 	a->findings = json_array();
 	a->open = 1;
 	run->verifying = true;
@@ -145,12 +191,13 @@ void wbl_verb_verify(struct wbl_control_request *r, struct wbl_run *run, enum wb
 		struct wbl_run_step *s = &run->steps[i];
 		struct wbl_call_request *call;
 
-		if (!is_asked(s, kind))
+		if (!is_asked(s, a))
 			continue;
 		if (kind == WBL_CALL_VERIFY)
 			wbl_step_look_anew(s);
 		call = wbl_step_call_new(s, kind, kind == WBL_CALL_VERIFY ? WBL_WORK_LASTING : 0);
 		call->done = kind == WBL_CALL_REPAIR ? on_repaired : on_verified;
+		wbl_json_put(call->work, "file", a->file);
 		call->ctx = a;
 		a->open++;
 		a->asked++;
