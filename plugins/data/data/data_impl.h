@@ -8,7 +8,7 @@ struct data_column {
 	const char *name, *from, *expr, *null_if;
 	const char *declared, *fallback; /* from a source of the same dialect, word for word */
 	struct wbl_rows constant;        /* one encoded cell; len 0: none */
-	int32_t type;
+	int32_t type, held; /* held: what the target says it holds there, set when it is read back */
 	int trim, not_null, at; /* at: place in the scan, -1 constant */
 };
 struct data_table {
@@ -131,6 +131,7 @@ int32_t data_verify_execute(struct wbl_call *call, const struct wbl_work *work);
 typedef int32_t data_each(void *arg, const struct wbl_batch *batch);
 int32_t data_walk(
 	struct data_ends *e, struct data_table *t, int target, data_each *each, void *arg);
-/* Names the rows that differ, key by key. */
-int32_t data_compare(struct data_ends *e, struct data_table *t);
+/* Before a target is read back, and each cell of it: in the form of the mapping, else as it stands. */
+void data_back_begin(struct data_table *t);
+void data_back_cell(struct wbl_rows *to, const struct wbl_cell *c, const struct data_column *col);
 #endif

@@ -2,7 +2,7 @@
  * In: the mapping and both ends.  Out: schema -> copy of each table -> indexes -> verify -> tidy; observations, claims, estimates,
  * risks, and what will not be migrated.  Read-only and deterministic.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "data_impl.h"
+#include "data_verify.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -316,9 +316,16 @@ static int32_t plan_copy(struct plan *p, size_t i)
 		.mitigation =
 			"stop what writes to the source; a change is noticed and stops the copy",
 	};
-	const struct wbl_risk *risks[] = { &view, NULL };
+	struct wbl_out params = { 0 }, title = { 0 }, words = { 0 };
+	struct wbl_risk sample = {
+		.size = sizeof sample,
+		.level = 2,
+		.why = data_sample_risk(p->call, &words),
+		.mitigation = "leave out `verify`, and every row is verified",
+	};
+	const struct wbl_risk *risks[3] = { NULL };
+	size_t n = 0;
 	struct wbl_estimate est;
-	struct wbl_out params = { 0 }, title = { 0 };
 	struct wbl_step s = {
 		.size = sizeof s,
 		.flags = WBL_STEP_PARTITIONED | WBL_STEP_LASTING,
@@ -334,7 +341,10 @@ static int32_t plan_copy(struct plan *p, size_t i)
 	int32_t rc;
 
 	if (!(p->ends.source.capabilities & WBL_CAN_SNAPSHOT))
-		s.risks = risks;
+		risks[n++] = &view;
+	if (sample.why)
+		risks[n++] = &sample;
+	s.risks = n ? risks : NULL;
 	estimate(p, i, &est);
 	wbl_out_open(&params, NULL, '{');
 	wbl_out_text(&params, "to", t->to);
@@ -344,6 +354,7 @@ static int32_t plan_copy(struct plan *p, size_t i)
 	s.title = title.s;
 	rc = wbl_plan_step(p->call, &s);
 	wbl_out_clear(&params);
+	wbl_out_clear(&words);
 	wbl_out_clear(&title);
 	return rc;
 }

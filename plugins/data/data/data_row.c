@@ -13,6 +13,8 @@ void data_flow_init(
 	f->call = call;
 	f->table = t;
 	f->check_only = check_only;
+	if (check_only)
+		data_back_begin(t);
 	f->cells = wbl_sdk_alloc((t->nscan + t->ncols + 1) * sizeof *f->cells);
 	f->reject_limit = wbl_param_int(call, "reject_limit", 0);
 }
@@ -78,8 +80,10 @@ static int one_cell(struct data_flow *f, const struct data_column *c, const stru
 	struct wbl_cell cell = *in;
 	int text = cell.tag == WBL_CELL_TEXT;
 
-	if (f->check_only)
-		return wbl_cell_cast(&f->out, &cell, c->type, why);
+	if (f->check_only) {
+		data_back_cell(&f->out, &cell, c);
+		return 0;
+	}
 	if (text && c->trim)
 		cell = trimmed(cell);
 	if ((text && c->null_if && cell.len == strlen(c->null_if) &&

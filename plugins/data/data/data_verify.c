@@ -1,13 +1,60 @@
-/* data_verify.c - the target read back and held against what was copied; the rows that differ named.
- * In: sums of the chunks (or the source, read again).  Out: MISMATCH with differences by key and column.  Both sides are read in their own
- * order into buckets by the digest of the key: no sort, no index; only buckets that differ are read a second time.
+/* data_verify.c - the target read back and held against what was copied.
+ * In: sums of the chunks (or the source, read again).  Out: MISMATCH, how many rows are missing, extra and changed, and the first of them
+ * named.  How two sides are compared is in data_compare.c, how rows are named in data_name.c.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "data_impl.h"
+#include "data_verify.h"
 
-#include <stdlib.h>
+#include <strings.h>
 #include <string.h>
 
-enum { BUCKETS = 1 << 14, MOST_ROWS = 20000, MOST_BYTES = 8 << 20 };
+enum { MOST_NAMED = 1000 }; /* the engine keeps as many */
+
+/* ---- reading back ---- */
+
+static const struct wbl_node *column_node(const struct wbl_node *set, const char *name)
+{
+	const struct wbl_node *c = wbl_node_at(set, "columns.0");
+
+	while (c && strcasecmp(wbl_node_str(c, "name"), name) != 0)
+		c = c->next;
+	return c;
+}
+
+void data_back_begin(struct data_table *t)
+{
+	for (size_t i = 0; i < t->ncols; i++) {
+		const char *type = wbl_node_str(column_node(t->target, t->cols[i].name), "type");
+
+		t->cols[i].held = type ? wbl_type_by_name(type) : WBL_TYPE_ANY;
+	}
+}
+
+/* Where the store holds the type itself, a value of another class is not what was written, however alike it reads. */
+static int foreign(const struct data_column *col, int32_t tag)
+{
+	switch (col->held) {
+	case WBL_TYPE_INT:
+		return (col->type == WBL_TYPE_INT || col->type == WBL_TYPE_BOOL) &&
+		       tag != WBL_CELL_INT;
+	case WBL_TYPE_REAL:
+		return col->type == WBL_TYPE_REAL && tag != WBL_CELL_REAL && tag != WBL_CELL_INT;
+	case WBL_TYPE_TEXT:
+		return col->type == WBL_TYPE_TEXT && tag != WBL_CELL_TEXT && tag != WBL_CELL_RAW;
+	case WBL_TYPE_BYTES:
+		return col->type == WBL_TYPE_BYTES && tag != WBL_CELL_BYTES;
+	default:
+		return 0;
+	}
+}
+
+void data_back_cell(struct wbl_rows *to, const struct wbl_cell *c, const struct data_column *col)
+{
+	const char *why;
+
+	if (c->tag == WBL_CELL_NULL || foreign(col, c->tag) ||
+		wbl_cell_cast(to, c, col->type, &why))
+		wbl_cell_copy(to, c->at, c->whole);
+}
 
 int32_t data_walk(struct data_ends *e, struct data_table *t, int target, data_each *each, void *arg)
 {
@@ -34,11 +81,6 @@ int32_t data_walk(struct data_ends *e, struct data_table *t, int target, data_ea
 		if (rc)
 			break;
 	}
-	/* A value of the target that has not the type of the mapping is no row to pass over. */
-	if (rc == WBL_END && target && f.rejected)
-		rc = wbl_error_report(e->call, WBL_E_MISMATCH, t->to, NULL,
-			"%llu rows of the target hold values that are not of their column's type",
-			(unsigned long long)f.rejected);
 	store->scan_end(cursor);
 	data_flow_clear(&f);
 	return rc == WBL_END ? WBL_OK : rc;
@@ -61,231 +103,6 @@ static int32_t sum_side(struct data_ends *e, struct data_table *t, int target, s
 	return rc;
 }
 
-/* ---- the rows that differ ---- */
-
-struct bucket {
-	uint64_t count, row_lo, row_hi;
-};
-struct kept {
-	uint64_t key_lo, key_hi;
-	size_t at;
-	uint32_t len;
-	int32_t target;
-};
-struct compare {
-	struct data_ends *e;
-	struct data_table *table;
-	struct bucket *buckets;
-	struct wbl_rows scratch, bytes;
-	struct kept *rows;
-	size_t nrows;
-	uint64_t bad_buckets, found;
-	int target, second, full, enough;
-};
-
-static void key_digest(struct compare *c, struct wbl_bytes cells, uint64_t *lo, uint64_t *hi)
-{
-	struct wbl_bytes key = data_key_cells(c->table, cells, &c->scratch);
-
-	wbl_digest_128(key.data, key.len, WBL_KEY_SEED, lo, hi);
-}
-
-static void keep(struct compare *c, struct wbl_bytes cells, uint64_t lo, uint64_t hi)
-{
-	if (c->nrows >= MOST_ROWS || c->bytes.len + cells.len > MOST_BYTES) {
-		c->full = 1;
-		return;
-	}
-	if ((c->nrows & (c->nrows + 1)) == 0)
-		c->rows = wbl_sdk_grow(c->rows, (c->nrows * 2 + 2) * sizeof *c->rows);
-	c->rows[c->nrows++] = (struct kept){ lo, hi, c->bytes.len, (uint32_t)cells.len, c->target };
-	wbl_cell_copy(&c->bytes, cells.data, cells.len);
-}
-
-static void into_bucket(struct compare *c, struct wbl_bytes cells, struct bucket *b)
-{
-	uint64_t lo, hi, before = b->row_lo;
-
-	wbl_digest_128(cells.data, cells.len, 0, &lo, &hi);
-	if (c->target) {
-		b->row_lo -= lo;
-		b->row_hi -= hi + (lo > before);
-		b->count--;
-	} else {
-		b->row_lo += lo;
-		b->row_hi += hi + (b->row_lo < before);
-		b->count++;
-	}
-}
-
-static int32_t sort_out(void *arg, const struct wbl_batch *b)
-{
-	struct compare *c = arg;
-	struct wbl_row row;
-	uint64_t at = 0, lo, hi;
-	struct bucket *bucket;
-
-	while (wbl_batch_next(b, &at, &row) == 1) {
-		key_digest(c, row.cells, &lo, &hi);
-		bucket = &c->buckets[lo % BUCKETS];
-		if (!c->second)
-			into_bucket(c, row.cells, bucket);
-		else if (bucket->count || bucket->row_lo || bucket->row_hi)
-			keep(c, row.cells, lo, hi);
-	}
-	return WBL_OK;
-}
-
-static int by_key(const void *a, const void *b, void *arg)
-{
-	const struct kept *x = a, *y = b;
-	const struct compare *c = arg;
-	uint32_t n = x->len < y->len ? x->len : y->len;
-	int d;
-
-	if (x->key_hi != y->key_hi)
-		return x->key_hi < y->key_hi ? -1 : 1;
-	if (x->key_lo != y->key_lo)
-		return x->key_lo < y->key_lo ? -1 : 1;
-	d = memcmp(c->bytes.data + x->at, c->bytes.data + y->at, n);
-	if (d || x->len != y->len)
-		return d ? d : x->len < y->len ? -1 : 1;
-	return x->target - y->target;
-}
-
-static struct wbl_bytes cells_of(const struct compare *c, const struct kept *k)
-{
-	return (struct wbl_bytes){ c->bytes.data + k->at, k->len };
-}
-
-static void tell(struct compare *c, int32_t kind, const struct kept *row, const char *field,
-	const char *expected, const char *found)
-{
-	const struct wbl_check_service *check = wbl_service(c->e->call, "wbl.check/1");
-	struct wbl_out key = { 0 };
-	struct wbl_bytes cells = cells_of(c, row);
-	struct wbl_difference d = {
-		.size = sizeof d,
-		.kind = kind,
-		.set = c->table->to,
-		.field = field,
-		.expected = expected,
-		.found = found,
-		.ref = data_key_cells(c->table, cells, &c->scratch),
-	};
-
-	data_key_json(c->table, cells, &key);
-	d.key = key.s;
-	c->found++;
-	if (d.ref.len > 32768)
-		d.ref.len = 0;
-	if (check && check->difference(c->e->call, &d) == WBL_END)
-		c->enough = 1;
-	wbl_out_clear(&key);
-}
-
-static void cut(struct wbl_out *o)
-{
-	if (o->len > 500)
-		memcpy(o->s + 497, "...", 4);
-}
-
-static void tell_changed(struct compare *c, const struct kept *want, const struct kept *have)
-{
-	struct wbl_bytes a = cells_of(c, want), b = cells_of(c, have);
-	struct wbl_out x = { 0 }, y = { 0 };
-	struct wbl_cell p, q;
-
-	for (size_t i = 0; i < c->table->ncols && !c->enough; i++) {
-		if (wbl_cell_next(&a, &p) != 1 || wbl_cell_next(&b, &q) != 1)
-			break;
-		if (p.whole == q.whole && !memcmp(p.at, q.at, p.whole))
-			continue;
-		wbl_out_reset(&x);
-		wbl_out_reset(&y);
-		wbl_cell_show(&x, &p);
-		wbl_cell_show(&y, &q);
-		cut(&x);
-		cut(&y);
-		tell(c, WBL_DIFF_CHANGED, want, c->table->cols[i].name, x.s, y.s);
-	}
-	wbl_out_clear(&x);
-	wbl_out_clear(&y);
-}
-
-static int same_row(const struct compare *c, const struct kept *a, const struct kept *b)
-{
-	return a->len == b->len && !memcmp(c->bytes.data + a->at, c->bytes.data + b->at, a->len);
-}
-
-/* One key: equal rows of both sides pair up; what is left over is changed, missing or extra. */
-static void tell_group(struct compare *c, struct kept *rows, size_t n)
-{
-	const struct kept *want = NULL, *have = NULL;
-
-	for (size_t i = 0; i < n && !c->enough; i++) {
-		if (i + 1 < n && rows[i].target != rows[i + 1].target &&
-			same_row(c, &rows[i], &rows[i + 1])) {
-			i++;
-			continue;
-		}
-		if (rows[i].target)
-			have = &rows[i];
-		else
-			want = &rows[i];
-		if (n != 2 || !c->table->nkey)
-			tell(c, rows[i].target ? WBL_DIFF_EXTRA : WBL_DIFF_MISSING, &rows[i], NULL,
-				rows[i].target ? "no such row" : "this row",
-				rows[i].target ? "one more" : "none");
-	}
-	if (n == 2 && c->table->nkey && want && have)
-		tell_changed(c, want, have);
-	else if (n == 2 && c->table->nkey)
-		for (size_t i = 0; i < n; i++)
-			if (want || have)
-				tell(c, rows[i].target ? WBL_DIFF_EXTRA : WBL_DIFF_MISSING,
-					&rows[i], NULL, "one row", "the key twice");
-}
-
-static void tell_all(struct compare *c)
-{
-	size_t from = 0;
-
-	if (c->nrows)
-		qsort_r(c->rows, c->nrows, sizeof *c->rows, by_key, c);
-	for (size_t i = 1; i <= c->nrows && !c->enough; i++) {
-		if (i < c->nrows && c->rows[i].key_lo == c->rows[from].key_lo &&
-			c->rows[i].key_hi == c->rows[from].key_hi)
-			continue;
-		tell_group(c, &c->rows[from], i - from);
-		from = i;
-	}
-}
-
-int32_t data_compare(struct data_ends *e, struct data_table *t)
-{
-	struct compare c = { .e = e, .table = t };
-	int32_t rc = WBL_OK;
-
-	c.buckets = wbl_sdk_alloc(BUCKETS * sizeof *c.buckets);
-	for (c.second = 0; !rc && c.second < 2; c.second++)
-		for (c.target = 0; !rc && c.target < 2; c.target++)
-			rc = data_walk(e, t, c.target, sort_out, &c);
-	if (!rc)
-		tell_all(&c);
-	if (!rc && c.full)
-		wbl_warning_report(e->call, t->to, "Mend what is named and verify again.",
-			"too many rows differ: only some of them are named");
-	wbl_rows_clear(&c.scratch);
-	wbl_rows_clear(&c.bytes);
-	free(c.buckets);
-	free(c.rows);
-	if (!rc && !c.found)
-		wbl_warning_report(e->call, t->to, "Look for writers of the source or the target.",
-			"the sums differ, and both sides agree when they are read again");
-	return rc;
-}
-
 /* ---- the verify call of a copy ---- */
 
 static int kept_sum(const struct wbl_work *work, const char *set, struct wbl_sum *ret)
@@ -302,31 +119,164 @@ static int kept_sum(const struct wbl_work *work, const char *set, struct wbl_sum
 	return 0;
 }
 
-static int32_t check_sums(struct data_ends *e, struct data_table *t, const struct wbl_work *work)
-{
-	const struct wbl_check_service *check = wbl_service(e->call, "wbl.check/1");
-	int kept = kept_sum(work, t->to, &(struct wbl_sum){ 0 });
-	struct wbl_sum want = { 0 }, found = { 0 };
-	int32_t rc = kept ? WBL_OK : sum_side(e, t, 0, &want);
+struct verifying {
+	struct data_ends *e;
+	struct data_table *table;
+	const struct wbl_work *work;
+	struct data_sample sample;
+	struct wbl_sum want, found;
+	int kept; /* want is what was copied, not what the source has now */
+	struct data_compare compare;
+	struct data_keys keys; /* of the first rows that differ */
+	struct data_seen seen;
+	uint64_t named;
+};
 
-	kept_sum(work, t->to, &want);
-	rc = rc ? rc : sum_side(e, t, 1, &found);
+static int32_t bad_key(void *arg, const struct data_key *key, const struct data_counts *n)
+{
+	struct verifying *v = arg;
+
+	(void)n;
+	if (v->keys.n < MOST_NAMED)
+		data_keys_add(&v->keys, key->lo, key->hi);
+	return WBL_OK;
+}
+
+static uint64_t left_out(const struct wbl_work *work)
+{
+	return work->totals ? work->totals->rejected : 0;
+}
+
+/* Rows that the target refused are in the source still: those may be there beyond what was copied. */
+static int source_moved(const struct verifying *v)
+{
+	const struct wbl_sum *now = &v->compare.looked[0];
+
+	if (!v->kept || v->sample.on || wbl_sum_equal(now, &v->want))
+		return 0;
+	return now->count <= v->want.count || now->count - v->want.count > left_out(v->work);
+}
+
+static int32_t compare(struct verifying *v)
+{
+	int32_t rc;
+
+	v->compare = (struct data_compare){ .ends = v->e,
+		.table = v->table,
+		.sample = &v->sample,
+		.rows = v->want.count > v->found.count ? v->want.count : v->found.count };
+	rc = data_compare_run(&v->compare, bad_key, v);
 	if (rc)
 		return rc;
+	v->seen.moved = (uint32_t)source_moved(v);
+	v->seen.whole = !v->sample.on;
+	v->seen.row_lo = v->compare.looked[0].row_lo;
+	v->seen.row_hi = v->compare.looked[0].row_hi;
+	return data_name_rows(v->e, v->table, &v->keys, &v->seen, v->sample.memory, &v->named);
+}
+
+static void tell_found(struct verifying *v, uint64_t seen, uint64_t of, const char *how)
+{
+	const struct wbl_check_service *check = wbl_service(v->e->call, "wbl.check/1");
+	const struct wbl_run_service *run = wbl_service(v->e->call, "wbl.run/1");
+	struct wbl_digest digest;
+	const struct wbl_digest *list[] = { &digest, NULL };
+	struct wbl_totals t = { .size = sizeof t, .items = v->found.count, .digests = list };
+
+	wbl_sum_digest(&v->found, v->table->to, &digest);
+	if (run && !v->sample.on)
+		run->result(v->e->call, &t);
 	if (check)
-		check->covered(e->call, t->to, found.count, found.count,
-			kept ? "every row and key by XXH3-128, against the sums taken during the "
-			       "copy"
-			     : "every row and key by XXH3-128, against the source read again");
-	if (wbl_sum_equal(&want, &found))
-		return WBL_OK;
-	rc = data_compare(e, t);
-	if (rc < 0 && rc != WBL_E_MISMATCH)
+		check->covered(v->e->call, v->table->to, seen, of, how);
+}
+
+static int32_t tell_mismatch(struct verifying *v)
+{
+	const struct data_counts *n = &v->compare.counts;
+	struct wbl_out text = { 0 };
+	int32_t rc;
+
+	data_count_text(v->want.count, &text);
+	wbl_out_fmt(&text, v->kept ? " rows copied, " : " rows in the source, ");
+	data_count_text(v->found.count, &text);
+	wbl_out_fmt(&text, " found, and their digests differ: ");
+	data_counts_tell(n, &text);
+	if (n->missing + n->extra + n->changed > v->keys.n || v->keys.n == MOST_NAMED)
+		wbl_out_fmt(&text, "; %llu differences are named", (unsigned long long)v->named);
+	if (v->seen.moved)
+		wbl_warning_report(v->e->call, v->table->from,
+			"Mend the target by hand, or migrate what is new.",
+			"the source is not what was copied any more: differences are told "
+			"against it as it is now, and cannot be repaired from it");
+	rc = wbl_error_report(v->e->call, WBL_E_MISMATCH, v->table->to,
+		"Look at the differences; repair them or roll back.", "table \"%s\": %s",
+		v->table->to, text.s);
+	wbl_out_clear(&text);
+	return rc;
+}
+
+static int none(const struct data_counts *n)
+{
+	return !n->missing && !n->extra && !n->changed;
+}
+
+static int32_t check_all(struct verifying *v)
+{
+	int32_t rc = v->kept ? WBL_OK : sum_side(v->e, v->table, 0, &v->want);
+
+	rc = rc ? rc : sum_side(v->e, v->table, 1, &v->found);
+	if (rc)
 		return rc;
-	return wbl_error_report(e->call, WBL_E_MISMATCH, t->to,
-		"Look at the differences; repair them or roll back.",
-		"table \"%s\": %llu rows copied, %llu found, and their digests differ", t->to,
-		(unsigned long long)want.count, (unsigned long long)found.count);
+	tell_found(v, v->found.count, v->found.count,
+		v->kept ? "every row and key by XXH3-128, against the sums taken during the copy"
+			: "every row and key by XXH3-128, against the source read again");
+	if (wbl_sum_equal(&v->want, &v->found))
+		return WBL_OK;
+	rc = compare(v);
+	if (rc < 0)
+		return rc;
+	if (none(&v->compare.counts))
+		wbl_warning_report(v->e->call, v->table->to,
+			"Look for writers of the source or the target.",
+			"the sums differ, and both sides agree when they are read again");
+	return tell_mismatch(v);
+}
+
+/* A sample knows nothing of the sums of the copy: both sides are read, and the rows of the sample compared. */
+static int32_t check_sample(struct verifying *v)
+{
+	struct wbl_out how = { 0 };
+	uint64_t want;
+	int32_t rc = compare(v);
+
+	if (rc)
+		return rc;
+	want = v->kept ? v->want.count : v->compare.all[0];
+	v->found.count = v->compare.all[1];
+	data_sample_tell(&v->sample, v->compare.looked[1].count, v->found.count, &how);
+	tell_found(v, v->compare.looked[1].count, v->found.count, how.s);
+	wbl_out_clear(&how);
+	v->want.count = want;
+	if (!none(&v->compare.counts))
+		return tell_mismatch(v);
+	if (want == v->found.count)
+		return WBL_OK;
+	return wbl_error_report(v->e->call, WBL_E_MISMATCH, v->table->to,
+		"Verify in full: the rows of the sample are all as they were copied.",
+		"table \"%s\": %llu rows copied, %llu found", v->table->to,
+		(unsigned long long)want, (unsigned long long)v->found.count);
+}
+
+static int32_t check_sums(struct data_ends *e, struct data_table *t, const struct wbl_work *work)
+{
+	struct verifying v = { .e = e, .table = t, .work = work };
+	int32_t rc;
+
+	v.kept = kept_sum(work, t->to, &v.want);
+	data_sample_read(e->call, v.want.count, &v.sample);
+	rc = v.sample.on ? check_sample(&v) : check_all(&v);
+	data_keys_clear(&v.keys);
+	return rc;
 }
 
 static int32_t check_empty(struct wbl_call *call, const char *to)
@@ -384,101 +334,5 @@ int32_t data_copy_verify(struct wbl_call *call, const struct wbl_work *work)
 		data_close(&e);
 	}
 	wbl_doc_free(doc);
-	return rc;
-}
-
-/* ---- the step that looks at the whole ---- */
-
-static int32_t ask(struct data_ends *e, int target, const char *before, const char *check,
-	const char *behind, struct wbl_doc **ret)
-{
-	struct wbl_out text = { 0 };
-	struct wbl_sql sql = { .size = sizeof sql, .flags = 1 };
-	const struct wbl_store *store = target ? e->dst : e->src;
-	const char *json;
-	int32_t rc;
-
-	wbl_out_fmt(&text, "%s%s%s", before, check, behind);
-	sql.text = text.s;
-	rc = store->sql(target ? e->target.self : e->source.self, e->call, &sql, &json);
-	if (!rc)
-		*ret = wbl_doc_parse(json, strlen(json), NULL);
-	wbl_out_clear(&text);
-	return rc;
-}
-
-static int32_t count_of(struct data_ends *e, int target, const char *check, uint64_t *ret)
-{
-	struct wbl_doc *doc;
-	int32_t rc = ask(e, target, "SELECT count(*) FROM (", check, ")", &doc);
-
-	if (rc)
-		return rc;
-	*ret = (uint64_t)wbl_node_int(wbl_doc_root(doc), "rows.0.0", 0);
-	wbl_doc_free(doc);
-	return WBL_OK;
-}
-
-/* After the run has been taken back nobody can look any more: so one of them is named. */
-static int32_t tell_broken(struct data_ends *e, const char *check, uint64_t broken)
-{
-	struct wbl_doc *doc;
-	const struct wbl_node *n;
-	const char *table, *parent;
-	int32_t rc = ask(e, 1, "", check, " LIMIT 1", &doc);
-
-	if (rc)
-		return rc;
-	n = wbl_doc_root(doc);
-	table = wbl_node_str(n, "rows.0.0");
-	parent = wbl_node_str(n, "rows.0.2");
-	rc = wbl_error_report(e->call, WBL_E_MISMATCH, "target",
-		"Copy the table that they lead to as well, or leave their rows out by `where`.",
-		"%llu reference%s nowhere, the first from table \"%s\" (row %lld) to table \"%s\"",
-		(unsigned long long)broken, broken == 1 ? " leads" : "s lead", table ? table : "?",
-		(long long)wbl_node_int(n, "rows.0.1", -1), parent ? parent : "?");
-	wbl_doc_free(doc);
-	return rc;
-}
-
-/* References are checked once everything is there. Those that were broken before are told and not blamed on the copy. */
-static int32_t check_references(struct data_ends *e, const struct data_map *m)
-{
-	const char *check = wbl_node_str(wbl_doc_root(m->target), "reference_check");
-	uint64_t broken = 0, before = 0;
-	int32_t rc;
-
-	if (!check || !e->dst->sql)
-		return WBL_OK;
-	rc = count_of(e, 1, check, &broken);
-	if (!rc && broken && m->whole && m->same_dialect)
-		rc = count_of(e, 0, check, &before);
-	if (rc || !broken)
-		return rc;
-	if (broken <= before) {
-		wbl_warning_report(e->call, "target", "Mend them in the source some day.",
-			"%llu references lead nowhere, as they do in the source",
-			(unsigned long long)broken);
-		return WBL_OK;
-	}
-	return tell_broken(e, check, broken);
-}
-
-int32_t data_verify_execute(struct wbl_call *call, const struct wbl_work *work)
-{
-	struct data_ends e;
-	struct data_map m;
-	int32_t rc;
-
-	if (work->flags & WBL_WORK_REHEARSE)
-		return WBL_OK;
-	rc = data_open(call, WBL_OPEN_READ, &e);
-	if (rc)
-		return rc;
-	rc = data_map_build(&e, &m);
-	if (!rc)
-		rc = check_references(&e, &m);
-	data_map_clear(&m);
-	data_close(&e);
 	return rc;
 }
