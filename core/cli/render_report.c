@@ -243,6 +243,24 @@ static void part_steps(struct wbl_paper *p, const json_t *r)
 	wbl_table_print(t, p, 2);
 }
 
+static void rehearsed_line(struct wbl_paper *p, const char *id, const json_t *r)
+{
+	static const char *const levels[] = { "how far is not told", "listed only",
+		"checked without the live systems", "checked against the live systems",
+		"done and undone" };
+	int64_t level = wbl_json_int(r, "level", 0);
+	const char *what = wbl_value_str(r, "what");
+	struct wbl_buf tried = { 0 };
+	const json_t *t;
+	size_t i;
+
+	json_array_foreach(json_object_get(r, "tried"), i, t)
+		wbl_buf_addf(&tried, "%s%s", i ? ", " : "", json_string_value(t));
+	wbl_paper_wrap(p, 2, "%s: %s%s%s%s%s", id, levels[level < 0 || level > 4 ? 0 : level],
+		*what ? ": " : "", what, tried.len ? "; tried: " : "", tried.len ? tried.data : "");
+	wbl_buf_clear(&tried);
+}
+
 static void part_checked(struct wbl_paper *p, const json_t *r)
 {
 	const json_t *step, *c;
@@ -265,19 +283,11 @@ static void part_checked(struct wbl_paper *p, const json_t *r)
 				wbl_value_str(step, "id"), wbl_value_str(c, "set"), compared, of,
 				*wbl_value_str(c, "how") ? ", " : "", wbl_value_str(c, "how"));
 		}
-		if (json_is_object(rehearsed) && wbl_json_int(rehearsed, "level", 0) > 0) {
-			static const char *const levels[] = { "", "listed only",
-				"checked without the live systems",
-				"checked against the live systems", "done and undone" };
-			int64_t level = wbl_json_int(rehearsed, "level", 0);
-
+		if (json_is_object(rehearsed)) {
 			if (!any)
 				wbl_paper_head(p, "What was checked");
 			any = true;
-			wbl_paper_wrap(p, 2, "%s: %s%s%s", wbl_value_str(step, "id"),
-				levels[level > 4 ? 4 : level],
-				*wbl_value_str(rehearsed, "what") ? ": " : "",
-				wbl_value_str(rehearsed, "what"));
+			rehearsed_line(p, wbl_value_str(step, "id"), rehearsed);
 		}
 	}
 }

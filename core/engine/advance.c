@@ -11,6 +11,7 @@
 
 #include <event2/event.h>
 
+#include "core/engine/rehearse.h"
 #include "core/engine/run.h"
 #include "core/engine/upgrade.h"
 #include "core/engine/values.h"
@@ -44,6 +45,8 @@ static void set_state_with(struct wbl_run *run, enum wbl_run_state to, int32_t s
 	run->stopping = false;
 	if (wbl_run_is_over(run))
 		run->has_claims = false;
+	if (wbl_run_is_over(run) && run->rehearse)
+		wbl_rehearsal_clean(run);
 	if (wbl_run_at_rest(run)) {
 		struct wbl_run *other;
 		size_t i;

@@ -16,6 +16,7 @@
 
 #include "core/engine/faults.h"
 #include "core/engine/host_process.h"
+#include "core/engine/rehearse.h"
 #include "core/engine/run.h"
 
 struct wbl_effect {
@@ -243,6 +244,8 @@ int32_t wbl_engine_open(
 		rc = load_registry(e, &e->registry, err);
 	if (!rc)
 		rc = wbl_hosts_end_orphans(e, err);
+	if (!rc)
+		wbl_rehearsals_clean(e);
 	if (!rc)
 		rc = wbl_runs_load(e, err);
 	if (rc) {

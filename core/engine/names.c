@@ -32,7 +32,8 @@ static const struct word differences[] = { { WBL_DIFF_MISSING, "missing" },
 	{ WBL_DIFF_REJECTED, "rejected" }, { WBL_DIFF_CONFLICT, "conflict" }, { 0, NULL } };
 static const struct word flags[] = { { WBL_STEP_PARTITIONED, "partitioned" },
 	{ WBL_STEP_BACKGROUND, "background" }, { WBL_STEP_OPTIONAL, "optional" },
-	{ WBL_STEP_LASTING, "lasting" }, { WBL_STEP_NO_RETURN, "no_return" },
+	{ WBL_STEP_LASTING, "lasting" }, { WBL_STEP_SCRATCH, "scratch" },
+	{ WBL_STEP_NO_RETURN, "no_return" },
 	{ WBL_STEP_DOWNTIME, "downtime" }, { WBL_STEP_EXTERNAL, "external" },
 	{ WBL_STEP_MANUAL, "manual" }, { WBL_STEP_FINALIZE, "finalize" },
 	{ WBL_STEP_RETRY_FROM, "retry_from" }, { 0, NULL } };

@@ -106,6 +106,9 @@ struct wbl_run_step {
 	int64_t not_before;                  /* back-off until, monotonic ns */
 	int64_t tries, undo_tries, restarts; /* attempts made by this engine */
 	bool probed;
+	bool tried;   /* rehearse.c: on a copy, or it was found that it cannot be */
+	size_t trial; /* which of its calls is under way */
+	int64_t trial_pass;
 	struct wbl_drain_waiter *waiters;
 };
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/engine/rehearse.h"
 #include "core/engine/run.h"
 
 void wbl_step_append(struct wbl_run_step *s, struct wbl_entry *e)
@@ -477,7 +478,7 @@ static bool compensates_anew(const struct wbl_run_step *s)
 
 void wbl_step_start(struct wbl_run_step *s)
 {
-	bool again = s->state == WBL_STEP_UNDONE || compensates_anew(s);
+	bool again = s->state == WBL_STEP_UNDONE || compensates_anew(s) || wbl_trial_was_last(s);
 	int64_t pass = again     ? s->pass + 1
 		       : s->pass ? s->pass
 				 : 1,
@@ -500,6 +501,8 @@ void wbl_step_start(struct wbl_run_step *s)
 			wbl_step_set_state(s, WBL_STEP_WAITING, WBL_E_WAIT, NULL);
 	else if (s->flags & WBL_STEP_MANUAL)
 		wbl_step_set_state(s, WBL_STEP_VERIFIED, 0, NULL);
+	else if (wbl_trial_is_due(s))
+		wbl_trial_start(s);
 	else if ((s->flags & WBL_STEP_PARTITIONED) && (again || !s->listed))
 		begin(s, WBL_CALL_PARTITION, pass, attempt, flags & ~WBL_WORK_RESUME,
 			partition_done);

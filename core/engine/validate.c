@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 
 #include "core/engine/plan.h"
+#include "core/engine/rehearse.h"
 
 enum { SPACE_LEAST = 64 << 20 };
 
@@ -33,6 +34,14 @@ static void finding(struct wbl_check *c, const char *severity, const char *where
 	wbl_json_put(f, "text", text);
 	wbl_json_put(f, "hint", hint);
 	json_array_append_new(c->findings, f);
+}
+
+/* A warning that strict validation says, and lets pass. */
+static void tolerated(struct wbl_check *c, const char *where, const char *text, const char *hint)
+{
+	finding(c, "warning", where, text, hint);
+	json_object_set_new(json_array_get(c->findings, json_array_size(c->findings) - 1),
+		"tolerated", json_true());
 }
 
 static void check_space(struct wbl_check *c, const json_t *plan)
@@ -79,24 +88,30 @@ static void check_irreversible(struct wbl_check *c, const json_t *plan)
 	}
 }
 
-/* --- strict: has this change been rehearsed, and how far? --- */
+/* --- strict: has this change been rehearsed, and its way back tried? --- */
 
 struct rehearsal {
 	struct wbl_check *check;
 	const json_t *plan;
-	char *run;      /* the newest that was completed */
-	json_t *levels; /* step -> level */
-	bool completed;
+	char *run;               /* the newest that came to an end of its own */
+	json_t *levels, *trials; /* step -> level the handler told; -> what the engine tried */
+	enum wbl_run_state state;
 };
 
 static int32_t see_rehearsed(void *ctx, const struct wbl_entry *e)
 {
 	struct rehearsal *r = ctx;
+	json_t *trial;
 
-	if (e->kind == WBL_KIND_RUN_STATE)
-		r->completed = wbl_run_state_parse(e->name) == WBL_RUN_COMPLETED;
-	else if (e->kind == WBL_KIND_REHEARSED)
-		wbl_json_puti(r->levels, e->step, e->status);
+	if (e->kind == WBL_KIND_RUN_STATE) {
+		r->state = wbl_run_state_parse(e->name);
+	} else if (e->kind == WBL_KIND_REHEARSED) {
+		trial = wbl_trial_read(e);
+		if (trial)
+			json_object_set_new(r->trials, e->step, trial);
+		else
+			wbl_json_puti(r->levels, e->step, e->status);
+	}
 	return 0;
 }
 
@@ -116,41 +131,146 @@ static int32_t see_run(void *ctx, const struct wbl_entry *e)
 	if (!same)
 		return 0;
 	json_object_clear(r->levels);
-	r->completed = false;
+	json_object_clear(r->trials);
+	r->state = WBL_RUN_VALIDATING;
 	wbl_journal_each(r->check->engine->state, &q, see_rehearsed, r, NULL);
-	if (!r->completed)
-		return 0;
+	if (r->state != WBL_RUN_COMPLETED && r->state != WBL_RUN_ROLLED_BACK)
+		return 0; /* cancelled, or still under way */
 	r->run = wbl_strdup(e->run);
 	return WBL_END;
 }
 
-static void check_rehearsal(struct wbl_check *c, const json_t *plan)
+static void check_that_it_was(struct wbl_check *c, const struct rehearsal *r)
 {
-	static const char *const words[] = { "not at all", "listed only",
-		"checked without the live world", "checked on the live world, read-only" };
-	struct rehearsal r = { c, plan, NULL, json_object(), false };
-	struct wbl_query q = { .kind = WBL_KIND_RUN_CREATED, .newest_first = true };
-	const json_t *s;
-	size_t i;
+	WBL_AUTOFREE char *text = NULL, *hint = NULL;
 
-	wbl_journal_each(c->engine->state, &q, see_run, &r, NULL);
-	if (!r.run)
-		finding(c, "error", wbl_json_str(plan, "id"),
+	if (!r->run) {
+		finding(c, "error", wbl_json_str(r->plan, "id"),
 			"strict validation wants this change rehearsed first",
 			"Type: whimbrel rehearse PLAN. It changes nothing and does not use the "
 			"plan up.");
-	json_array_foreach(json_object_get(plan, "steps"), i, s)
+	} else if (r->state != WBL_RUN_COMPLETED) {
+		text = wbl_strf("strict validation wants a rehearsal of this change that went "
+				"well, the newest failed: %s",
+			r->run);
+		hint = wbl_strf("Type: whimbrel report %s; mend what it names, and rehearse again.",
+			r->run);
+		finding(c, "error", wbl_json_str(r->plan, "id"), text, hint);
+	}
+}
+
+static bool claims_a_way_back(const json_t *step)
+{
+	const char *kind = wbl_json_str(step, "kind");
+
+	return strcmp(wbl_json_str(step, "inverse"), "none") && strcmp(kind, "validation") &&
+	       strcmp(kind, "verification") && strcmp(kind, "backup");
+}
+
+static bool offers_a_trial(const json_t *step)
+{
+	json_t *flag;
+	size_t i;
+
+	json_array_foreach(json_object_get(step, "flags"), i,
+		flag) if (!strcmp(json_string_value(flag), "scratch")) return true;
+	return false;
+}
+
+/* Its handler can try the way back on a copy: then it must have been tried, and have gone well. A step that could not
+ * be tried where it ran is no worse than one whose handler does not offer it. */
+static void check_trial(struct wbl_check *c, const struct rehearsal *r, const json_t *step)
+{
+	const char *id = wbl_json_str(step, "id"), *failed, *why;
+	const json_t *trial = json_object_get(r->trials, id);
+	WBL_AUTOFREE char *text = NULL;
+
+	failed = wbl_json_str(trial, "failed");
+	why = wbl_json_str(trial, "why");
+	if (trial && !failed && !why)
+		return;
+	text = wbl_strf("its way back was %s in rehearsal %s%s%s",
+		failed ? "tried and failed" : "not tried", r->run, failed || why ? ": " : "",
+		failed ? wbl_json_str(trial, "text")
+		: why  ? why
+		       : "");
+	if (why)
+		tolerated(c, id, text, NULL);
+	else
+		finding(c, "error", id, text,
+			failed ? "Mend what it names, and rehearse again."
+			       : "Rehearse again: whimbrel rehearse PLAN.");
+}
+
+enum { NAMED = 20 };
+
+static void check_untried(struct wbl_check *c, const struct rehearsal *r, const char *migration)
+{
+	struct wbl_buf names = { 0 };
+	WBL_AUTOFREE char *text = NULL;
+	size_t i, n = 0;
+	const json_t *s;
+
+	json_array_foreach(json_object_get(r->plan, "steps"), i, s)
 	{
-		int64_t level = wbl_json_int(r.levels, wbl_json_str(s, "id"), 0);
+		if (strcmp(wbl_json_str(s, "migration"), migration) || !claims_a_way_back(s) ||
+			offers_a_trial(s))
+			continue;
+		if (n++ < NAMED)
+			wbl_buf_addf(&names, "%s%s", n > 1 ? ", " : "", wbl_json_str(s, "id"));
+	}
+	if (n > NAMED)
+		wbl_buf_addf(&names, " and %zu more", n - NAMED);
+	if (n) {
+		text = wbl_strf("the way back was not tried in rehearsal %s, because the handler "
+				"does not offer it: %s",
+			r->run, names.data);
+		tolerated(c, migration, text,
+			"Make sure that you could live with a rollback that needs a person.");
+	}
+	wbl_buf_clear(&names);
+}
+
+static void check_levels(struct wbl_check *c, const struct rehearsal *r)
+{
+	static const char *const words[] = { "not at all", "listed only",
+		"checked without the live world", "checked on the live world, read-only" };
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach(json_object_get(r->plan, "steps"), i, s)
+	{
+		int64_t level = wbl_json_int(r->levels, wbl_json_str(s, "id"), 0);
 		WBL_AUTOFREE char *text = NULL;
 
-		if (!r.run || level > 3 || level < 0)
+		if (json_object_get(r->trials, wbl_json_str(s, "id")) || level > 2 || level < 0)
 			continue;
-		text = wbl_strf("its way back was not tried in rehearsal %s: the step was %s",
-			r.run, words[level]);
+		text = wbl_strf("in rehearsal %s the step was %s", r->run, words[level]);
 		finding(c, "note", wbl_json_str(s, "id"), text, NULL);
 	}
+}
+
+static void check_rehearsal(struct wbl_check *c, const json_t *plan)
+{
+	struct rehearsal r = { c, plan, NULL, json_object(), json_object(), WBL_RUN_VALIDATING };
+	struct wbl_query q = { .kind = WBL_KIND_RUN_CREATED, .newest_first = true };
+	const json_t *s, *m;
+	size_t i;
+
+	wbl_journal_each(c->engine->state, &q, see_run, &r, NULL);
+	check_that_it_was(c, &r);
+	if (r.run) {
+		json_array_foreach(json_object_get(plan, "steps"), i, s)
+		{
+			if (claims_a_way_back(s) && offers_a_trial(s))
+				check_trial(c, &r, s);
+		}
+		json_array_foreach(json_object_get(plan, "migrations"), i, m)
+			check_untried(c, &r, wbl_json_str(m, "name"));
+		check_levels(c, &r);
+	}
 	json_decref(r.levels);
+	json_decref(r.trials);
 	free(r.run);
 }
 
@@ -166,7 +286,8 @@ static void settle(struct wbl_check *c)
 	{
 		const char *severity = wbl_json_str(f, "severity");
 
-		if (!strcmp(severity, "error") || (c->strict && !strcmp(severity, "warning")))
+		if (!strcmp(severity, "error") || (c->strict && !strcmp(severity, "warning") &&
+							  !json_object_get(f, "tolerated")))
 			ok = false;
 	}
 	c->done(c->ctx, ok, c->findings);
@@ -294,7 +415,9 @@ static void run_checked(void *ctx, bool ok, json_t *findings)
 	{
 		WBL_AUTOFREE char *text = wbl_json_text(f);
 		const char *severity = wbl_json_str(f, "severity");
-		int rank = !strcmp(severity, "error") ? 2 : !strcmp(severity, "warning");
+		int rank = !strcmp(severity, "error")        ? 2
+			   : json_object_get(f, "tolerated") ? 0
+							     : !strcmp(severity, "warning");
 
 		wbl_engine_append(run->engine, run,
 			&(struct wbl_entry){ .kind = WBL_KIND_FINDING,

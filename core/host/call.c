@@ -128,6 +128,7 @@ static bool parse(const struct wbl_frame *f, struct job *job)
 		.chunk_id = wbl_json_str(w, "chunk_id"),
 		.chunk = job->parts[CHUNK],
 		.file = wbl_json_str(w, "file"),
+		.scratch = wbl_json_str(w, "scratch"),
 	};
 	if (json_is_object(totals))
 		parse_totals(totals, job);

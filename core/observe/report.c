@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/engine/rehearse.h"
 #include "core/observe/summary.h"
 
 enum { DIFFERENCES_SHOWN = 100 };
@@ -177,6 +178,45 @@ static void see_note(struct collecting *c, const struct wbl_entry *e)
 	json_array_append_new(c->recovery, n);
 }
 
+/* How far a rehearsal went with a step: the highest level, all that was said, and the calls that were really made. */
+static void see_rehearsed(struct collecting *c, const struct wbl_entry *e)
+{
+	json_t *step = step_of(c, e->step), *r = json_object_get(step, "rehearsed"),
+	       *trial = wbl_trial_read(e);
+	const char *said = wbl_json_str(r, "what");
+	WBL_AUTOFREE char *what =
+		wbl_strf("%s%s%s", said ? said : "", said ? "; " : "", e->name ? e->name : "");
+
+	if (!r) {
+		r = json_object();
+		json_object_set_new(step, "rehearsed", r);
+	}
+	if (e->status > wbl_json_int(r, "level", 0) || !json_object_get(r, "level"))
+		wbl_json_puti(r, "level", e->status);
+	wbl_json_put(r, "what", what);
+	if (trial) {
+		json_object_set(r, "tried", json_object_get(trial, "tried"));
+		wbl_json_put(r, "failed", wbl_json_str(trial, "failed"));
+	}
+	json_decref(trial);
+}
+
+/* Of every step of a rehearsal it is said what was tried. */
+static void finish_rehearsed(struct collecting *c, const struct wbl_run_step *s)
+{
+	json_t *step = step_of(c, s->id), *r = json_object_get(step, "rehearsed"),
+	       *tried = json_pack("[s]", "plan");
+
+	if (!r) {
+		r = json_pack("{s:i, s:s}", "level", 0, "what", "");
+		json_object_set_new(step, "rehearsed", r);
+	}
+	json_array_extend(tried, json_object_get(r, "tried"));
+	if (s->state == WBL_STEP_VERIFIED)
+		json_array_append_new(tried, json_string("dry run"));
+	json_object_set_new(r, "tried", tried);
+}
+
 static int32_t see(void *ctx, const struct wbl_entry *e)
 {
 	struct collecting *c = ctx;
@@ -206,11 +246,10 @@ static int32_t see(void *ctx, const struct wbl_entry *e)
 			json_array_append_new(list_of(step_of(c, e->step), "covered"), body);
 		break;
 	case WBL_KIND_REHEARSED:
-		json_object_set_new(step_of(c, e->step), "rehearsed",
-			json_pack("{s:i, s:s}", "level", e->status, "what", e->name));
+		see_rehearsed(c, e);
 		break;
 	case WBL_KIND_ARTEFACT_SEAL:
-		body = body_of(e);
+		body = c->run->rehearse ? NULL : body_of(e); /* those went with the copies */
 		if (!body)
 			break;
 		wbl_json_put(body, "step", e->step);
@@ -255,6 +294,8 @@ static json_t *steps_json(struct collecting *c)
 
 		if (s->is_compensation && s->state == WBL_STEP_PENDING)
 			continue;
+		if (c->run->rehearse)
+			finish_rehearsed(c, s);
 		wbl_json_put(j, "id", s->id);
 		wbl_json_put(j, "title", s->title ? s->title : s->own_id);
 		wbl_json_put(j, "state", wbl_step_state_name(s->state));

@@ -200,6 +200,10 @@ int32_t wbl_check_kept(struct wbl_call *call, const char *id, const char *path);
 int32_t wbl_restore_kept(struct wbl_call *call);
 /* Could it be replaced? Folder writable, room; tells the level that the rehearsal reached. */
 int32_t wbl_rehearse_file(struct wbl_call *call, const char *path);
+/* The path to work on: `path`, or in a trial (work->scratch) that of its copy. The caller frees it. */
+char *wbl_work_path(const struct wbl_work *work, const char *path);
+/* In execute: makes that copy, with mode and owner (none of an absent file); not in a trial: OK, nothing is done. */
+int32_t wbl_scratch_file(struct wbl_call *call, const struct wbl_work *work, const char *path);
 
 /* ---- canonical rows --------------------------------------------------------------------------------------------- */
 

@@ -238,6 +238,40 @@ int32_t wbl_observe_file(struct wbl_call *call, const char *path)
 	return rc;
 }
 
+char *wbl_work_path(const struct wbl_work *work, const char *path)
+{
+	const char *base = strrchr(path, '/');
+	char digest[33], *copy;
+	struct wbl_out o = { 0 };
+
+	if (!WBL_HAS(work, scratch) || !work->scratch)
+		return wbl_sdk_strdup(path);
+	wbl_digest_hex(path, strlen(path), digest); /* two folders may have files of one name */
+	wbl_out_fmt(&o, "%s/%.8s-%s", work->scratch, digest, base ? base + 1 : path);
+	copy = wbl_sdk_strdup(o.s);
+	wbl_out_clear(&o);
+	return copy;
+}
+
+int32_t wbl_scratch_file(struct wbl_call *call, const struct wbl_work *work, const char *path)
+{
+	struct wbl_sdk_file f;
+	int32_t rc;
+
+	if (!WBL_HAS(work, scratch) || !work->scratch)
+		return WBL_OK;
+	rc = wbl_sdk_file_open(call, path, &f);
+	if (rc)
+		return rc;
+	if (!f.absent) {
+		free(f.path);
+		f.path = wbl_work_path(work, path);
+		rc = wbl_sdk_put(call, &f, f.fd, NULL, 0);
+	}
+	wbl_sdk_file_close(&f);
+	return rc;
+}
+
 int32_t wbl_rehearse_file(struct wbl_call *call, const char *path)
 {
 	const struct wbl_run_service *run = wbl_service(call, "wbl.run/1");
