@@ -390,11 +390,10 @@ static int32_t see_attempt(void *ctx, const struct wbl_entry *e)
 {
 	struct attempt *a = ctx;
 
-	a->good |= e->attempt == a->difference->attempt &&
-		   ((e->kind == WBL_KIND_CHUNK_RESULT && !e->status) ||
-			   e->kind == WBL_KIND_CHUNK_SPLIT ||
-			   (e->kind == WBL_KIND_STEP_RESULT && !e->status &&
-				   !strcmp(e->name, wbl_call_name(WBL_CALL_EXECUTE))));
+	if ((e->kind == WBL_KIND_CHUNK_RESULT && !e->status) || e->kind == WBL_KIND_CHUNK_SPLIT ||
+		(e->kind == WBL_KIND_STEP_RESULT && !e->status &&
+			!strcmp(e->name, wbl_call_name(WBL_CALL_EXECUTE))))
+		a->good = e->attempt == a->difference->attempt;
 	return 0;
 }
 
@@ -411,7 +410,7 @@ static bool is_settled(struct wbl_call_request *call, int64_t seq)
 	return a.found;
 }
 
-/* What an attempt of execute said that did not end well does not count: a later one said it anew. Nor does what a
+/* Of the attempts of execute only the last one that ended well counts: it said all of it anew. Nor does what a
  * verify found, when a later one has looked; nor what was settled. */
 static bool counts(struct wbl_call_request *call, const struct one_entry *one)
 {

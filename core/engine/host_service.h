@@ -12,6 +12,8 @@ const char *wbl_serve_owner(const struct wbl_call_request *call);
 const char *wbl_serve_step_id(const struct wbl_call_request *call);
 void wbl_serve_refuse(struct wbl_call_request *call, const struct wbl_frame *f, int32_t rc,
 	const struct wbl_error *err);
+/* d is stolen; beyond a hundred the last one stays, which may be the headline. */
+void wbl_serve_keep_diagnostic(struct wbl_call_request *call, json_t *d);
 int64_t wbl_serve_not_negative(const struct wbl_frame *f, const char *key);
 struct wbl_run_step *wbl_serve_step_named(struct wbl_call_request *call, const char *name);
 

@@ -91,8 +91,7 @@ const char *wbl_serve_step_id(const struct wbl_call_request *call)
 	return call->step ? call->step->id : call->instance->name;
 }
 
-/* The last one is kept: it may be the headline. */
-static void keep_diagnostic(struct wbl_call_request *call, json_t *d)
+void wbl_serve_keep_diagnostic(struct wbl_call_request *call, json_t *d)
 {
 	if (json_array_size(call->diagnostics) < DIAGNOSTICS_PER_CALL)
 		json_array_append_new(call->diagnostics, d);
@@ -111,7 +110,7 @@ void wbl_serve_refuse(struct wbl_call_request *call, const struct wbl_frame *f, 
 	wbl_json_put(d, "where", err->where);
 	wbl_json_put(d, "text", err->text);
 	wbl_json_put(d, "hint", err->hint);
-	keep_diagnostic(call, d);
+	wbl_serve_keep_diagnostic(call, d);
 	/* The engine's own codes mean nothing to a module. */
 	wbl_serve_reply(call, f,
 		rc == WBL_E_DISK       ? WBL_E_RESOURCES
@@ -152,7 +151,7 @@ static void on_diag(struct wbl_call_request *call, struct wbl_frame *f)
 	wbl_json_puti(d, "flags", wbl_json_int(f->json, "flags", 0));
 	for (i = 0; i < WBL_COUNT(texts); i++)
 		json_object_set_new(d, texts[i], short_text(call, f, texts[i]));
-	keep_diagnostic(call, d);
+	wbl_serve_keep_diagnostic(call, d);
 }
 
 int64_t wbl_serve_not_negative(const struct wbl_frame *f, const char *key)
@@ -466,7 +465,7 @@ static bool too_much(struct wbl_call_request *call, const struct wbl_frame *f)
 	static const enum wbl_wire_type kept[] = { WBL_WIRE_STEP, WBL_WIRE_OBSERVE, WBL_WIRE_OMIT,
 		WBL_WIRE_FINDING, WBL_WIRE_ASK, WBL_WIRE_OUTPUT, WBL_WIRE_CHUNK_ADD,
 		WBL_WIRE_COVERED, WBL_WIRE_REHEARSED };
-	int64_t most = call->kind == WBL_CALL_PLAN ? SAID_BYTES_MAX_IN_PLAN : SAID_BYTES_MAX;
+	int64_t most = call->instance->run ? SAID_BYTES_MAX : SAID_BYTES_MAX_IN_PLAN;
 	size_t i;
 
 	for (i = 0; i < WBL_COUNT(kept) && kept[i] != f->type; i++)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/engine/host_service.h"
 #include "core/engine/names.h"
 #include "core/engine/plan.h"
 #include "core/engine/run.h"
@@ -47,7 +48,7 @@ static int32_t refuse(struct wbl_call_request *call, const char *where, const ch
 	wbl_json_put(d, "where", where);
 	wbl_json_put(d, "text", what);
 	wbl_json_put(d, "hint", "Tell the handler's author.");
-	json_array_append_new(call->diagnostics, d);
+	wbl_serve_keep_diagnostic(call, d);
 	return WBL_E_ABI;
 }
 
@@ -219,14 +220,17 @@ static int32_t add_finding(struct wbl_call_request *call, const json_t *f)
 
 	if (!j)
 		return refuse(call, "finding", "the finding is not JSON");
-	json_array_append_new(json_object_get(call->instance->planner->doc, "findings"), j);
+	json_array_append_new(call->instance->planner
+				      ? json_object_get(call->instance->planner->doc, "findings")
+				      : call->findings,
+		j);
 	return 0;
 }
 
 int32_t wbl_planner_frame(struct wbl_call_request *call, const struct wbl_frame *f)
 {
 	if (!call->instance->planner)
-		return f->type == WBL_WIRE_FINDING ? 0 : WBL_E_ABI;
+		return f->type == WBL_WIRE_FINDING ? add_finding(call, f->json) : WBL_E_ABI;
 	switch (f->type) {
 	case WBL_WIRE_STEP:
 		return add_step(call, f->json);
@@ -646,7 +650,7 @@ static json_t *policy_json(const struct wbl_policy *p)
 		(json_int_t)p->processes);
 }
 
-static json_t *migration_json(const struct wbl_migration *m)
+json_t *wbl_migration_json(const struct wbl_migration *m)
 {
 	json_t *j = json_object(), *after = json_array();
 	char **name;
@@ -699,7 +703,7 @@ struct wbl_planner *wbl_planner_start(struct wbl_engine *e, const struct wbl_spe
 		json_pack("{s:s, s:s, s:s}", "name", spec->file ? spec->file : "", "dir",
 			spec->dir ? spec->dir : "", "sha256", spec->sha256));
 	for (i = 0; i < spec->count; i++)
-		json_array_append_new(migrations, migration_json(&spec->migrations[i]));
+		json_array_append_new(migrations, wbl_migration_json(&spec->migrations[i]));
 	json_object_set_new(doc, "migrations", migrations);
 	for (b = spec->barriers; b && *b; b++)
 		json_array_append_new(barriers, json_string(*b));

@@ -591,12 +591,19 @@ static int32_t load_run(void *ctx, const struct wbl_entry *created)
 		run->held = true;
 		l->run = run;
 		l->rc = wbl_journal_each(l->e->state, &q, fold_one, l, l->err);
-		run->has_claims = keeps_claims(run);
-		run->next = l->e->runs;
-		l->e->runs = run;
 	}
 	json_decref(body);
-	return run ? l->rc : l->err->code;
+	if (!run)
+		return l->err->code;
+	if (l->rc) { /* half of it would be taken for all of it */
+		wbl_run_free(l->e, run);
+		l->run = NULL;
+		return l->rc;
+	}
+	run->has_claims = keeps_claims(run);
+	run->next = l->e->runs;
+	l->e->runs = run;
+	return 0;
 }
 
 struct unfinished {

@@ -326,8 +326,9 @@ static void chunk_done(struct wbl_call_request *call, const struct wbl_outcome_o
 			wbl_fail(&o.error, WBL_E_ABI, c->id, "Tell the handler's author.",
 				"the chunk was said to be split, but no smaller ones were added");
 	if (status == WBL_E_SPLIT) {
-		wbl_step_append(
-			s, &(struct wbl_entry){ .kind = WBL_KIND_CHUNK_SPLIT, .chunk = c->id });
+		wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_CHUNK_SPLIT,
+					   .chunk = c->id,
+					   .attempt = call->attempt });
 		return;
 	}
 	chunk_result(s, call, &o);

@@ -118,6 +118,29 @@ static int32_t instance_fits(const struct wbl_run *run, const struct wbl_instanc
 	return peers_fit(run, json_object_get(m, "peers"), err);
 }
 
+/* A background step of the old file serves on, also while its run is at rest. What it writes down, the new file
+ * would not read; what the new one took over, it would overwrite. */
+static int32_t is_not_served(
+	const struct wbl_run *run, const struct wbl_instance *in, struct wbl_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < run->nsteps; i++) {
+		const struct wbl_run_step *s = &run->steps[i];
+
+		if (s->instance == in && s->ncalls)
+			return wbl_fail(err, WBL_E_OLD_PLAN, run->id,
+				"Put the old file back; or stop the engine, which ends that step "
+				"at "
+				"its checkpoint, and then ask again (whimbrel resume, recover): "
+				"the "
+				"new file takes over.",
+				"the module file was replaced, and step %s of the old one is up",
+				s->id);
+	}
+	return 0;
+}
+
 int32_t wbl_run_fits(struct wbl_run *run, struct wbl_error *err)
 {
 	const struct wbl_module_entry *entry;
@@ -125,8 +148,11 @@ int32_t wbl_run_fits(struct wbl_run *run, struct wbl_error *err)
 	bool same;
 	size_t i;
 
-	for (i = 0; i < run->ninstances && !rc; i++)
+	for (i = 0; i < run->ninstances && !rc; i++) {
 		rc = instance_fits(run, run->instances[i], &same, &entry, err);
+		if (!rc && !same)
+			rc = is_not_served(run, run->instances[i], err);
+	}
 	return rc;
 }
 

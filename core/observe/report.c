@@ -14,7 +14,7 @@ struct collecting {
 	struct wbl_run *run;
 	json_t *steps; /* id -> object */
 	json_t *differences, *recovery, *artefacts, *findings;
-	json_t *good; /* attempts of execute that ended well */
+	json_t *good; /* the last attempt of execute that ended well, of each step or chunk */
 	int64_t undo, reversed, ndifferences;
 };
 
@@ -45,10 +45,14 @@ static json_t *body_of(const struct wbl_entry *e)
 	return e->body.data ? wbl_json_parse(e->body.data, e->body.len, NULL, NULL) : NULL;
 }
 
+static char *work_key(const struct wbl_entry *e)
+{
+	return wbl_strf("%s\x1f%s", e->step, e->chunk ? e->chunk : "");
+}
+
 static char *attempt_key(const struct wbl_entry *e)
 {
-	return wbl_strf("%s\x1f%s\x1f%lld\x1f%lld", e->step, e->chunk ? e->chunk : "",
-		(long long)e->pass, (long long)e->attempt);
+	return wbl_strf("%lld\x1f%lld", (long long)e->pass, (long long)e->attempt);
 }
 
 static void see_difference(struct collecting *c, const struct wbl_entry *e)
@@ -68,8 +72,9 @@ static void see_difference(struct collecting *c, const struct wbl_entry *e)
 	wbl_json_put(d, "kind", e->name);
 	wbl_json_puti(d, "_seq", e->seq);
 	if (e->status == WBL_END) {
-		WBL_AUTOFREE char *attempt = attempt_key(e);
+		WBL_AUTOFREE char *work = work_key(e), *attempt = attempt_key(e);
 
+		wbl_json_put(d, "_work", work);
 		wbl_json_put(d, "_attempt", attempt);
 	}
 	json_array_append_new(c->differences, d);
@@ -98,7 +103,7 @@ static void forget_settled(struct collecting *c, int64_t seq)
 			json_array_remove(c->differences, i);
 }
 
-/* What a failed attempt of execute said was said anew by the one that ended well. */
+/* What earlier attempts of execute said was said anew by the last one that ended well. */
 static void keep_good_differences(struct collecting *c)
 {
 	json_t *kept = json_array(), *d;
@@ -106,11 +111,13 @@ static void keep_good_differences(struct collecting *c)
 
 	json_array_foreach(c->differences, i, d)
 	{
-		const char *attempt = wbl_json_str(d, "_attempt");
+		const char *attempt = wbl_json_str(d, "_attempt"),
+			   *good = attempt ? wbl_json_str(c->good, wbl_json_str(d, "_work")) : NULL;
 
-		if (attempt && !json_object_get(c->good, attempt))
+		if (attempt && (!good || strcmp(good, attempt)))
 			continue;
 		json_object_del(d, "_attempt");
+		json_object_del(d, "_work");
 		json_object_del(d, "_seq");
 		if (++c->ndifferences <= DIFFERENCES_SHOWN)
 			json_array_append(kept, d);
@@ -139,13 +146,12 @@ static void see_crash(struct collecting *c, const struct wbl_entry *e, const jso
 static void see_result(struct collecting *c, const struct wbl_entry *e)
 {
 	json_t *s = step_of(c, e->step), *body = body_of(e), *d;
-	WBL_AUTOFREE char *attempt = attempt_key(e);
+	WBL_AUTOFREE char *work = work_key(e), *attempt = attempt_key(e);
 	size_t i;
 
 	if (!e->status && (e->kind == WBL_KIND_CHUNK_RESULT ||
 				  !strcmp(e->name, wbl_call_name(WBL_CALL_EXECUTE))))
-		json_object_set_new(c->good, attempt, json_true());
-
+		wbl_json_put(c->good, work, attempt);
 	if (e->status == WBL_E_CRASHED)
 		see_crash(c, e, body);
 	json_array_foreach(json_object_get(body, "diagnostics"), i, d)

@@ -71,6 +71,23 @@ again()
 	[ "$(whimbrel -o json report last | jq .differences.total)" = 2 ]
 }
 
+@test "rejects of a good attempt do not count when a later one of the pass has ended well, too" {
+	abi_spec <<-END
+	{ id = "s"; execute = "differs set 2 reject"; verify = "unless @go MISMATCH"; repair = "mend @mended"; },
+	{ id = "p"; flags = "partitioned"; chunks = "parts 2 2"; execute = "differs part%c 1 reject"; verify = "unless @go MISMATCH"; repair = "mend @mended"; }
+	END
+	whimbrel plan spec.conf >/dev/null
+	whimbrel -q apply p-000001 --on-failure manual || true
+	[ "$(flow_state)" = failed ]
+	abi_go go
+	whimbrel recover last
+	[ "$(flow_state)" = completed ]
+	[ "$(abi_calls execute s)" = 2 ]
+	[ "$(whimbrel -o json report last | jq .differences.total)" = 4 ]
+	whimbrel repair last
+	[ "$(sort ctl/mended | uniq -c | awk '{ print $1 $2 }' | tr '\n' ' ')" = "1part0-2.0 1part2-4.0 1set.0 1set.1 " ]
+}
+
 @test "a rehearsal changes nothing, says how far it went, and nothing is left to take back" {
 	before=$(flow_digest world)
 	abi_spec <<-END

@@ -138,6 +138,37 @@ half()
 	echo "# $kills kills, all recovered" >&3
 }
 
+@test "resumed while a background step of the old file is up: not before that has ended" {
+	abi_go background
+	cp "$WBL_BUILD/tests/mods/.libs/script.so" mods/
+	{
+		printf 'migrations: ('
+		sed 's/^migration: //; s/;$//' spec.conf
+		printf ', '
+		abi_migration w <<<'{ id = "work"; execute = "wait @on"; }'
+		printf ');\n'
+	} >two.conf
+	mv two.conf spec.conf
+	half
+	abi_waits @on
+	whimbrel pause last
+	abi_until paused
+	[ "$(flow_step last m/put)" = up ]
+	version 2
+	run timeout 5 whimbrel resume last
+	[ "$status" -eq 4 ]
+	[[ "$output" == *m/put*"is up"*"whimbrel resume"* ]]
+	[ "$(flow_step last m/put)" = up ]
+	! grep -q v2 ctl/trace
+	# The old one goes on with what it had; once it has ended, the new one takes over.
+	flow_kill_engine
+	abi_go on
+	whimbrel resume last
+	[ "$(flow_state)" = completed ]
+	[ "$(grep -c 'v2 upgrade' ctl/trace)" = 4 ]
+	[ "$(cat world/a)" = "new by v2" ]
+}
+
 @test "a plan that was made with the old file is stale" {
 	whimbrel plan spec.conf >/dev/null
 	version 2

@@ -57,6 +57,14 @@ static int32_t write_file(struct wbl_call *call, const char *text)
 	return wbl_replace_file(call, wbl_param_text(call, "path").s, text, strlen(text));
 }
 
+static int there(struct wbl_call *call, const char *name)
+{
+	char path[4096];
+
+	snprintf(path, sizeof path, "%s/%s", wbl_param_text(call, "ctl").s, name);
+	return !access(path, F_OK);
+}
+
 static int32_t m_plan(void *self, struct wbl_call *call, const struct wbl_work *work)
 {
 	struct wbl_step step = { .size = sizeof step,
@@ -68,6 +76,8 @@ static int32_t m_plan(void *self, struct wbl_call *call, const struct wbl_work *
 		.params = "{\"form\": \"" MINE "|\"}" };
 
 	(void)self, (void)work;
+	if (there(call, "background"))
+		step.flags = WBL_STEP_BACKGROUND;
 	return wbl_plan_step(call, &step);
 }
 
@@ -98,10 +108,11 @@ static int32_t keep(struct wbl_call *call)
 
 static int32_t wait_for(struct wbl_call *call)
 {
-	char path[4096];
+	const struct wbl_run_service *run = wbl_service(call, "wbl.run/1");
 
-	snprintf(path, sizeof path, "%s/go", wbl_param_text(call, "ctl").s);
-	while (access(path, F_OK)) {
+	if (there(call, "background") && run->ready(call))
+		return WBL_E_FAILED;
+	while (!there(call, "go") && !(run->signals(call, NULL) & WBL_SIGNAL_FINISH)) {
 		if (wbl_stop_asked(call))
 			return WBL_E_CANCELLED;
 		poll(NULL, 0, 3);
