@@ -38,6 +38,16 @@ void wbl_render_explained(struct wbl_paper *p, const json_t *explained);
 void wbl_render_verified(struct wbl_paper *p, const json_t *result);
 void wbl_render_differences(struct wbl_paper *p, const json_t *differences);
 
+/* render_assess.c, html_assess.c */
+void wbl_render_assessment(struct wbl_paper *p, const json_t *doc);
+void wbl_render_assessments(struct wbl_paper *p, const json_t *result);
+void wbl_html_assessment(struct wbl_buf *b, const json_t *doc);
+bool wbl_assess_kind(const json_t *finding, const char *kind);
+/* "+1,200 a day", "+12", "new", "as before"; "" when it was not looked at before. */
+char *wbl_assess_growth(const json_t *doc, const json_t *subject, const json_t *set);
+void wbl_assess_sum(
+	const json_t *subject, int64_t *ret_sets, int64_t *ret_rows, int64_t *ret_bytes);
+
 /* render_status.c */
 void wbl_render_status(struct wbl_paper *p, const json_t *result);
 void wbl_render_history(struct wbl_paper *p, const json_t *result);

@@ -70,6 +70,7 @@ void wbl_call_free(struct wbl_call_request *call)
 	json_decref(call->work);
 	json_decref(call->extra);
 	json_decref(call->diagnostics);
+	json_decref(call->findings);
 	json_decref(call->totals);
 	json_decref(call->staged);
 	for (i = 0; i < WBL_COUNT(call->parts); i++)

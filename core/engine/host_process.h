@@ -75,6 +75,7 @@ struct wbl_call_request {
 	int64_t epoch, pass, attempt;
 	struct wbl_host_process *host;
 	json_t *diagnostics;
+	json_t *findings;             /* what assess and check say in "wbl.plan/1" finding */
 	int64_t logs;             /* entries of kind log made so far */
 	int64_t said, said_bytes; /* of what is kept for the run or plan */
 	bool asked;               /* a question that has no answer yet */

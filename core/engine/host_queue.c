@@ -116,6 +116,7 @@ void wbl_call_start(struct wbl_call_request *call)
 	if (!call->work)
 		call->work = json_object();
 	call->diagnostics = json_array();
+	call->findings = json_array();
 	if (!call->grace_ns)
 		call->grace_ns = call->instance->grace_ns;
 	if (call->step)

@@ -149,7 +149,7 @@ static int32_t load_spec(struct request *r, struct wbl_environment *env, struct 
 		return wbl_fail(&r->err, WBL_E_USAGE, "spec", NULL,
 			"a request to plan needs spec: {name, dir, text}");
 	return wbl_spec_load(name, dir, text, json_string_length(json_object_get(spec, "text")),
-		r->engine->registry, env, ret, &r->errors, &r->err);
+		r->engine->registry, env, WBL_PARAMS_FOR_RUN, ret, &r->errors, &r->err);
 }
 
 static void plan_spec(struct request *r)

@@ -20,6 +20,8 @@ struct wbl_planner *wbl_planner_again(struct wbl_engine *e, const json_t *plan, 
 	const char *author, wbl_planner_done *done, void *ctx);
 /* In `done`, after a bind: the handlers' processes go on in the run, instead of being started again. */
 void wbl_planner_give_hosts(struct wbl_planner *p, struct wbl_run *run);
+/* A migration of a spec as it stands in a plan document. */
+json_t *wbl_migration_json(const struct wbl_migration *m);
 /* What differs between a stored plan and the one that would be made now: an array of error objects, each a reason
  * for refusal; growth within the rules goes to *ret_notes. */
 json_t *wbl_plan_compare(const json_t *stored, const json_t *fresh, json_t **ret_notes);

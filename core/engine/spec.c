@@ -280,11 +280,13 @@ static void tell_first(struct wbl_spec_load *l, struct wbl_error *err)
 
 int32_t wbl_spec_load(const char *name, const char *dir, const char *text, size_t len,
 	const struct wbl_registry *registry, const struct wbl_environment *env,
-	struct wbl_spec **ret, json_t **ret_errors, struct wbl_error *err)
+	enum wbl_params_for purpose, struct wbl_spec **ret, json_t **ret_errors,
+	struct wbl_error *err)
 {
 	struct wbl_spec_load l = { .spec = wbl_alloc(sizeof *l.spec),
 		.registry = registry,
 		.env = env,
+		.purpose = purpose,
 		.errors = json_array() };
 	int32_t rc;
 

@@ -7,6 +7,7 @@
 #ifndef WBL_CORE_ENGINE_SPEC_H
 #define WBL_CORE_ENGINE_SPEC_H
 #include "core/base/json.h"
+#include "core/module/params.h"
 
 struct wbl_registry;
 struct wbl_provides;
@@ -52,6 +53,7 @@ struct wbl_spec {
  * are read here, below `dir` only. */
 int32_t wbl_spec_load(const char *name, const char *dir, const char *text, size_t len,
 	const struct wbl_registry *registry, const struct wbl_environment *env,
-	struct wbl_spec **ret, json_t **ret_errors, struct wbl_error *err);
+	enum wbl_params_for purpose, struct wbl_spec **ret, json_t **ret_errors,
+	struct wbl_error *err);
 void wbl_spec_free(struct wbl_spec *spec);
 #endif

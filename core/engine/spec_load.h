@@ -17,6 +17,7 @@ struct wbl_spec_load {
 	const struct wbl_environment *env;
 	json_t *errors;
 	size_t unseen;
+	enum wbl_params_for purpose;
 };
 
 /* Each adds one mistake; the reading goes on. `path`: "" for the whole spec. */

@@ -220,8 +220,8 @@ static void read_params(struct reading *r)
 	size_t i;
 
 	whole = wbl_spec_refs_resolve(&r->refs, r->m->provides, given, r->path);
-	wbl_params_check(r->m->provides, r->l->registry, whole, r->path, &r->places, &r->m->params,
-		&errors, &warnings, NULL);
+	wbl_params_check(r->m->provides, r->l->registry, r->l->purpose, whole, r->path, &r->places,
+		&r->m->params, &errors, &warnings, NULL);
 	json_array_foreach(errors, i, j) adopt_error(r, j);
 	json_array_foreach(warnings, i, j) adopt_warning(r, j);
 	if (r->m->params)

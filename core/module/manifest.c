@@ -47,6 +47,9 @@ static const struct wbl_conf_key provides_keys[] = {
 	{ "fault_points", WBL_CONF_TEXTS, false },
 	{ "capabilities", WBL_CONF_TEXTS, false },
 	{ "upgrades_from", WBL_CONF_TEXTS, false },
+	{ "assess", WBL_CONF_TEXTS, false },
+	{ "magic", WBL_CONF_TEXTS, false },
+	{ "suffixes", WBL_CONF_TEXTS, false },
 	{ "params", WBL_CONF_GROUPS, false },
 	{ NULL, WBL_CONF_ANY, false },
 };
@@ -213,6 +216,9 @@ static int32_t read_one(
 	p.fault_points = wbl_schema_texts(&o->schema, json_object_get(j, "fault_points"));
 	p.capabilities = wbl_schema_texts(&o->schema, json_object_get(j, "capabilities"));
 	p.upgrades_from = wbl_schema_texts(&o->schema, json_object_get(j, "upgrades_from"));
+	p.assess = wbl_schema_texts(&o->schema, json_object_get(j, "assess"));
+	p.magic = wbl_schema_texts(&o->schema, json_object_get(j, "magic"));
+	p.suffixes = wbl_schema_texts(&o->schema, json_object_get(j, "suffixes"));
 	rc = check_name(o, &p, path, err);
 	if (!rc)
 		rc = wbl_schema_params(&o->schema, json_object_get(j, "params"), params,
@@ -320,6 +326,9 @@ static json_t *provides_json(const struct wbl_provides *p)
 	json_object_set_new(j, "fault_points", texts_json(p->fault_points));
 	json_object_set_new(j, "capabilities", texts_json(p->capabilities));
 	json_object_set_new(j, "upgrades_from", texts_json(p->upgrades_from));
+	json_object_set_new(j, "assess", texts_json(p->assess));
+	json_object_set_new(j, "magic", texts_json(p->magic));
+	json_object_set_new(j, "suffixes", texts_json(p->suffixes));
 	json_object_set_new(j, "params", wbl_schema_json(p->params, p->nparams));
 	return j;
 }

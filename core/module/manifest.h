@@ -41,8 +41,10 @@ struct wbl_param {
 struct wbl_provides {          /* one handler, store, router or transform */
 	const char *interface; /* "wbl.handler/1" ... */
 	const char *name, *family, *description;
-	const char **ops, **fault_points, **capabilities,
-		**upgrades_from; /* NULL-ended, never NULL */
+	/* NULL-ended, never NULL. assess: of a handler, the parameters that its assess reads (none: it offers
+	 * none). magic, suffixes: of a store, how its files begin, and how their names end. */
+	const char **ops, **fault_points, **capabilities, **upgrades_from, **assess, **magic,
+		**suffixes;
 	struct wbl_param *params;
 	size_t nparams;
 };

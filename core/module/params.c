@@ -26,6 +26,7 @@ struct check {
 	json_t *errors, *warnings;
 	struct wbl_error *err; /* takes the first */
 	size_t failed;
+	const struct wbl_provides *assessed; /* only what its assess reads must be there */
 };
 
 static const struct {
@@ -595,6 +596,19 @@ static void warn_deprecated(struct check *c, const struct wbl_param *p, const ch
 	json_array_append_new(c->warnings, j);
 }
 
+/* An assessment of a source needs no target. */
+static bool is_wanted(const struct check *c, const struct wbl_param *params, const char *name)
+{
+	size_t i;
+
+	if (!c->assessed || params != c->assessed->params)
+		return true;
+	for (i = 0; c->assessed->assess[i]; i++)
+		if (!strcmp(c->assessed->assess[i], name))
+			return true;
+	return false;
+}
+
 static json_t *check_params(struct check *c, const struct wbl_param *params, size_t count,
 	const json_t *given, const char *path, const struct owner *owner)
 {
@@ -613,7 +627,7 @@ static json_t *check_params(struct check *c, const struct wbl_param *params, siz
 			canonical = check_value(c, p, value, inner);
 		} else if (p->fallback) {
 			canonical = take_default(c, p, p->fallback, inner);
-		} else if (p->required) {
+		} else if (p->required && is_wanted(c, params, p->name)) {
 			missing(c, p, path, owner);
 		}
 		if (canonical)
@@ -636,10 +650,12 @@ static const char *kind_of(const struct wbl_provides *p)
 }
 
 int32_t wbl_params_check(const struct wbl_provides *p, const struct wbl_registry *registry,
-	const json_t *given, const char *base, const struct wbl_places *places, json_t **ret,
-	json_t **ret_errors, json_t **ret_warnings, struct wbl_error *err)
+	enum wbl_params_for purpose, const json_t *given, const char *base,
+	const struct wbl_places *places, json_t **ret, json_t **ret_errors, json_t **ret_warnings,
+	struct wbl_error *err)
 {
 	struct check c = { .registry = registry,
+		.assessed = purpose == WBL_PARAMS_FOR_ASSESS ? p : NULL,
 		.places = places,
 		.errors = json_array(),
 		.warnings = json_array(),

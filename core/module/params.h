@@ -22,9 +22,12 @@ struct wbl_places {
  * wbl_json_error objects) and the first one in err. `base` is the path of the object in the spec.
  * Is not to be given in again: a duration in *ret is in ns, an integer in `given` means seconds.
  * WBL_E_PARAM when anything is wrong. Deprecated parameters become entries of *ret_warnings. */
+enum wbl_params_for { WBL_PARAMS_FOR_RUN, WBL_PARAMS_FOR_ASSESS };
+/* FOR_ASSESS: of a handler only what its manifest's `assess` names must be there. */
 int32_t wbl_params_check(const struct wbl_provides *p, const struct wbl_registry *registry,
-	const json_t *given, const char *base, const struct wbl_places *places, json_t **ret,
-	json_t **ret_errors, json_t **ret_warnings, struct wbl_error *err);
+	enum wbl_params_for purpose, const json_t *given, const char *base,
+	const struct wbl_places *places, json_t **ret, json_t **ret_errors, json_t **ret_warnings,
+	struct wbl_error *err);
 
 /* One value against one parameter (not a peer): bounds, pattern, canonical form. places NULL: paths stay relative.
  * WBL_E_PARAM; *ret is the caller's. */

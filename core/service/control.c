@@ -310,6 +310,8 @@ static void close_connection(struct wbl_connection *k)
 		next = r->next;
 		r->connection = 0;
 		r->next = NULL;
+		if (r->lost)
+			r->lost(r->lost_ctx);
 		if (r->watched)
 			end_request(r);
 	}

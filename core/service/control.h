@@ -24,6 +24,9 @@ struct wbl_control_request {
 	json_t *args;
 	char actor[128], *verb;
 	char *watched; /* run whose events are wanted; NULL */
+	/* Nobody waits for the answer any more; may be NULL. It is given all the same. */
+	void (*lost)(void *ctx);
+	void *lost_ctx;
 	int64_t after;
 	struct wbl_control_request *next;
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/engine/assess.h"
 #include "core/engine/migrate.h"
 #include "core/engine/plan.h"
 #include "core/engine/run.h"
@@ -142,6 +143,43 @@ static void on_run_made(
 static void verb_plan(struct wbl_control_request *r)
 {
 	wbl_migrate_plan(r->control->engine, r->args, r->actor, on_answer, r);
+}
+
+static void lose_assess(void *ctx)
+{
+	wbl_assess_stop(ctx);
+}
+
+static void on_assessed(
+	void *ctx, int32_t rc, json_t *result, json_t *errors, const struct wbl_error *err)
+{
+	struct wbl_control_request *r = ctx;
+
+	r->lost = NULL;
+	on_answer(ctx, rc, result, errors, err);
+}
+
+static void verb_assess(struct wbl_control_request *r)
+{
+	struct wbl_engine *e = r->control->engine;
+	const char *op = arg(r, "op"), *id = arg(r, "assessment");
+	json_t *kept;
+
+	if (op && !strcmp(op, "list")) {
+		wbl_control_answer(
+			r, json_pack("{s:o}", "assessments",
+				   wbl_assess_list(e, wbl_json_int(r->args, "limit", 50))));
+	} else if (op && !strcmp(op, "show")) {
+		kept = wbl_assess_find(e, id ? id : "last");
+		if (kept)
+			wbl_control_answer(r, kept);
+		else
+			refuse(r, WBL_E_NOT_FOUND, id, "whimbrel assess --list shows them.",
+				"there is no such assessment in this state folder");
+	} else {
+		r->lost_ctx = wbl_assess_start(e, r->args, r->actor, on_assessed, r);
+		r->lost = r->lost_ctx ? lose_assess : NULL;
+	}
 }
 
 static void verb_validate(struct wbl_control_request *r)

@@ -112,8 +112,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct wbl_registry *r = modules();
 	json_t *given = build(&in, 0), *ret = NULL, *errors = NULL, *warnings = NULL;
 	struct wbl_error err = { 0 };
-	int32_t rc = wbl_params_check(&r->entries[0].manifest->provides[take(&in) & 1], r, given,
-		"o", &places, &ret, &errors, &warnings, &err);
+	int32_t rc = wbl_params_check(&r->entries[0].manifest->provides[take(&in) & 1], r,
+		take(&in) & 1 ? WBL_PARAMS_FOR_ASSESS : WBL_PARAMS_FOR_RUN, given, "o", &places,
+		&ret, &errors, &warnings, &err);
 
 	if ((rc == 0) != (json_array_size(errors) == 0) || (rc && !err.text[0]) || (!rc && !ret))
 		abort();

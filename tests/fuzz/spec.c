@@ -62,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		atexit(end);
 	}
 	rc = wbl_spec_load("in/test.conf", dir, (const char *)data, size, world.registry,
-		world.staging, &spec, &errors, &err);
+		world.staging, WBL_PARAMS_FOR_RUN, &spec, &errors, &err);
 	check(rc, spec, errors, &err);
 	wbl_spec_free(spec);
 	json_decref(errors);

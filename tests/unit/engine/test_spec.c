@@ -25,8 +25,8 @@ static int32_t load_in(const struct wbl_environment *env, const char *text, size
 {
 	WBL_AUTOFREE char *dir = wbl_strf("%s/spec", world.dir);
 
-	return wbl_spec_load(
-		"in/test.conf", dir, text, len, world.registry, env, ret, ret_errors, err);
+	return wbl_spec_load("in/test.conf", dir, text, len, world.registry, env,
+		WBL_PARAMS_FOR_RUN, ret, ret_errors, err);
 }
 
 static int32_t load(
@@ -815,8 +815,9 @@ static void test_names_of_files(void **state)
 	for (i = 0; i < WBL_COUNT(of); i++) {
 		struct wbl_spec *spec = NULL;
 
-		assert_int_equal(wbl_spec_load(of[i].file, dir, WHOLE, strlen(WHOLE),
-					 world.registry, NULL, &spec, NULL, NULL),
+		assert_int_equal(
+			wbl_spec_load(of[i].file, dir, WHOLE, strlen(WHOLE), world.registry, NULL,
+				WBL_PARAMS_FOR_RUN, &spec, NULL, NULL),
 			0);
 		assert_string_equal(spec->migrations[0].name, of[i].name);
 		assert_string_equal(spec->name, of[i].name);

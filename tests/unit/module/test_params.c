@@ -83,7 +83,7 @@ static int32_t check(
 	int32_t rc = wbl_conf_parse(spec, strlen(spec), "/d/spec", WBL_SCAN_SPEC, &c, err);
 
 	assert_int_equal(rc, 0);
-	rc = wbl_params_check(&manifest->provides[0], &registry,
+	rc = wbl_params_check(&manifest->provides[0], &registry, WBL_PARAMS_FOR_RUN,
 		json_object_get(c->json, "options"), "options", &c->lookup, ret, errors, warnings,
 		err);
 	wbl_conf_free(c);
@@ -307,18 +307,18 @@ static void test_without_places(void **state)
 	json_t *once, *twice, *given = json_pack("{s:s, s:s}", "path", "/x", "key", "env:K");
 	struct wbl_error err;
 
-	assert_int_equal(wbl_params_check(&manifest->provides[0], &registry, given, "", NULL, &once,
-				 NULL, NULL, &err),
+	assert_int_equal(wbl_params_check(&manifest->provides[0], &registry, WBL_PARAMS_FOR_RUN,
+				 given, "", NULL, &once, NULL, NULL, &err),
 		0);
-	assert_int_equal(wbl_params_check(&manifest->provides[0], &registry, once, "", NULL, &twice,
-				 NULL, NULL, &err),
+	assert_int_equal(wbl_params_check(&manifest->provides[0], &registry, WBL_PARAMS_FOR_RUN,
+				 once, "", NULL, &twice, NULL, NULL, &err),
 		0);
 	assert_true(json_equal(once, twice));
 	assert_string_equal(wbl_json_str(once, "log"), "run.log");
 	json_decref(given);
 	given = json_pack("{s:s, s:i}", "path", "/x", "rows", 0);
-	assert_int_equal(wbl_params_check(&manifest->provides[0], &registry, given, "", NULL,
-				 &twice, NULL, NULL, &err),
+	assert_int_equal(wbl_params_check(&manifest->provides[0], &registry, WBL_PARAMS_FOR_RUN,
+				 given, "", NULL, &twice, NULL, NULL, &err),
 		WBL_E_PARAM);
 	assert_string_equal(err.where, "rows");
 	json_decref(given);
@@ -331,8 +331,8 @@ static void test_store_itself(void **state)
 	json_t *ret, *given = json_pack("{s:s, s:s}", "store", "sqlite", "path", "/x");
 	struct wbl_error err;
 
-	assert_int_equal(wbl_params_check(&manifest->provides[1], &registry, given, "target", NULL,
-				 &ret, NULL, NULL, &err),
+	assert_int_equal(wbl_params_check(&manifest->provides[1], &registry, WBL_PARAMS_FOR_RUN,
+				 given, "target", NULL, &ret, NULL, NULL, &err),
 		0);
 	assert_string_equal(wbl_json_str(ret, "store"), "sqlite");
 	json_decref(ret);
