@@ -33,10 +33,9 @@ static const struct word differences[] = { { WBL_DIFF_MISSING, "missing" },
 static const struct word flags[] = { { WBL_STEP_PARTITIONED, "partitioned" },
 	{ WBL_STEP_BACKGROUND, "background" }, { WBL_STEP_OPTIONAL, "optional" },
 	{ WBL_STEP_LASTING, "lasting" }, { WBL_STEP_SCRATCH, "scratch" },
-	{ WBL_STEP_NO_RETURN, "no_return" },
-	{ WBL_STEP_DOWNTIME, "downtime" }, { WBL_STEP_EXTERNAL, "external" },
-	{ WBL_STEP_MANUAL, "manual" }, { WBL_STEP_FINALIZE, "finalize" },
-	{ WBL_STEP_RETRY_FROM, "retry_from" }, { 0, NULL } };
+	{ WBL_STEP_NO_RETURN, "no_return" }, { WBL_STEP_DOWNTIME, "downtime" },
+	{ WBL_STEP_EXTERNAL, "external" }, { WBL_STEP_MANUAL, "manual" },
+	{ WBL_STEP_FINALIZE, "finalize" }, { WBL_STEP_RETRY_FROM, "retry_from" }, { 0, NULL } };
 
 static const char *name_of(const struct word *w, int64_t n)
 {
