@@ -7,6 +7,7 @@
 
 #include <event2/event.h>
 
+#include "core/engine/host_inside.h"
 #include "core/engine/host_service.h"
 #include "core/engine/run.h"
 
@@ -90,6 +91,8 @@ void wbl_serve_bg_ready(struct wbl_call_request *call, struct wbl_frame *f)
 		return;
 	}
 	wbl_serve_append(call, (struct wbl_entry){ .kind = WBL_KIND_BG_READY });
+	call->ready = true;
+	wbl_host_arm_deadline(call->host);
 	wbl_serve_reply(call, f, 0);
 }
 

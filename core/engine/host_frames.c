@@ -129,6 +129,14 @@ int64_t wbl_host_start_timeout(const struct wbl_call_request *call)
 		       : WBL_HOST_START_TIMEOUT;
 }
 
+/* A background step must be up in time, and down in time; in between it serves as long as it is wanted. */
+int64_t wbl_call_limit(const struct wbl_call_request *call)
+{
+	if (!call->background || (call->signals & WBL_SIGNAL_FINISH))
+		return call->timeout_ns;
+	return call->ready ? 0 : call->timeout_ns ? call->timeout_ns : WBL_READY_TIMEOUT;
+}
+
 void wbl_host_arm_deadline(struct wbl_host_process *h)
 {
 	struct wbl_call_request *call = h->call;
@@ -138,10 +146,8 @@ void wbl_host_arm_deadline(struct wbl_host_process *h)
 			h, call->stopping ? h->call->grace_ns + 1 : wbl_host_start_timeout(call));
 	else if (call->stopping)
 		wbl_host_arm(h, h->call->grace_ns + 1);
-	else if (call->timeout_ns && (!call->background || (call->signals & WBL_SIGNAL_FINISH)))
-		wbl_host_arm(h, call->timeout_ns);
 	else
-		event_del(h->timer);
+		wbl_host_arm(h, wbl_call_limit(call));
 }
 
 /* The whole set each time: the last one counts. */

@@ -479,9 +479,15 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	} else if (h->state == BUSY && !h->eof && !h->call->stopping) {
 		h->call->stopping = true;
 		h->call->signals |= WBL_SIGNAL_STOP;
-		wbl_duration_text(h->call->timeout_ns, limit);
-		snprintf(h->why, sizeof h->why, "%s did not end within its time limit of %s",
-			wbl_call_name(h->call->kind), limit);
+		wbl_duration_text(wbl_call_limit(h->call), limit);
+		h->call->late = h->call->background && !(h->call->signals & WBL_SIGNAL_FINISH);
+		if (h->call->late)
+			snprintf(h->why, sizeof h->why,
+				"the background step was not ready within %s", limit);
+		else
+			snprintf(h->why, sizeof h->why,
+				"%s did not end within its time limit of %s",
+				wbl_call_name(h->call->kind), limit);
 		h->why_code = WBL_E_TIMEOUT;
 		wbl_host_send_signal(h->call);
 		wbl_host_arm(h, h->call->grace_ns + 1);

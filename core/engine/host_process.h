@@ -30,6 +30,9 @@ struct wbl_instance {
 	struct wbl_secrets secrets; /* which its hosts have fetched */
 };
 
+/* For a background step that declares no time limit (include/whimbrel/services.h). */
+#define WBL_READY_TIMEOUT INT64_C(600000000000)
+
 enum wbl_call_kind {
 	WBL_CALL_NONE,
 	WBL_CALL_PLAN,
@@ -71,11 +74,12 @@ struct wbl_call_request {
 	int64_t timeout_ns, started;
 	uint32_t signals; /* the present set */
 	bool background, stopping;
+	bool ready, late;  /* background: it has said so; it did not in time */
 	bool told_to_stop; /* by the run: what comes of it is no failure */
 	int64_t epoch, pass, attempt;
 	struct wbl_host_process *host;
 	json_t *diagnostics;
-	json_t *findings;             /* what assess and check say in "wbl.plan/1" finding */
+	json_t *findings;         /* what assess and check say in "wbl.plan/1" finding */
 	int64_t logs;             /* entries of kind log made so far */
 	int64_t said, said_bytes; /* of what is kept for the run or plan */
 	bool asked;               /* a question that has no answer yet */
@@ -99,6 +103,8 @@ struct wbl_call_request {
  * The request is owned by the host layer from now on and freed after `done`. A host that cannot be started ends
  * the call through `done` in a later turn. */
 void wbl_call_start(struct wbl_call_request *call);
+/* How long it may take from now on, by what it has been told and has said; 0: no limit. */
+int64_t wbl_call_limit(const struct wbl_call_request *call);
 bool wbl_host_free(const struct wbl_engine *e); /* is there room for one more process? */
 void wbl_hosts_make_room(
 	struct wbl_engine *e); /* if not: an idle one goes, who waits is woken then */

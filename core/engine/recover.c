@@ -95,6 +95,59 @@ void wbl_run_take_up(struct wbl_run *run)
 	wbl_run_upgrade(run);
 }
 
+static bool is_under_way_back(const struct wbl_run *run)
+{
+	size_t i;
+
+	for (i = 0; i < run->nsteps; i++)
+		if (run->steps[i].state == WBL_STEP_UNDOING ||
+			(run->steps[i].is_compensation && run->steps[i].touched))
+			return true;
+	return run->cancelled || run->rollback_asked;
+}
+
+/* A run at rest on which nothing is decided, but which is served: a copy that is paused, a way back that is open. */
+static bool is_served(const struct wbl_run *run)
+{
+	size_t i;
+
+	if (run->state != WBL_RUN_PAUSED && run->state != WBL_RUN_WAITING &&
+		run->state != WBL_RUN_FAILED && run->state != WBL_RUN_REVERSIBLE)
+		return false;
+	for (i = 0; i < run->nsteps; i++) {
+		const struct wbl_run_step *s = &run->steps[i];
+
+		if ((s->flags & WBL_STEP_BACKGROUND) && s->was_up &&
+			(s->state == WBL_STEP_UP || s->state == WBL_STEP_EXECUTING ||
+				s->state == WBL_STEP_SUSPENDED))
+			return !is_under_way_back(run);
+	}
+	return false;
+}
+
+void wbl_runs_bring_back(struct wbl_engine *e)
+{
+	struct wbl_run *run;
+	struct wbl_error err;
+
+	for (run = e->runs; run; run = run->next) {
+		WBL_AUTOFREE char *text = NULL;
+
+		if (!run->held || !is_served(run))
+			continue;
+		if (wbl_run_fits(run, &err)) {
+			text = wbl_strf("the background steps are not started again: %s", err.text);
+			wbl_run_note(run, NULL, "recovery", text);
+			continue;
+		}
+		wbl_run_note(run, NULL, "recovery",
+			"the engine began anew: the background steps, which serve a run at rest "
+			"too, are started again");
+		wbl_run_take_up(run);
+		wbl_engine_touch(e, run);
+	}
+}
+
 static void retry_failed(struct wbl_run *run)
 {
 	size_t i;

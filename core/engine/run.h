@@ -237,6 +237,8 @@ const struct wbl_run_step *wbl_run_no_way_back(struct wbl_run *run, const char *
 /* recover.c */
 /* A run that was found in the journal becomes this engine's: higher epoch, what was open is of unknown outcome. */
 void wbl_run_take_up(struct wbl_run *run);
+/* At the engine's start: background steps of runs that are paused, wait, failed or are reversible serve on. */
+void wbl_runs_bring_back(struct wbl_engine *e);
 int32_t wbl_run_recover(
 	struct wbl_run *run, const char *strategy, char **ret_decision, struct wbl_error *err);
 #endif

@@ -206,9 +206,16 @@ static bool was_asked_to_stop(const struct wbl_call_request *call)
 /* A call that came back "cancelled" though nobody but its deadline asked it to stop has timed out. */
 static int32_t settle_status(const struct wbl_call_request *call, struct wbl_outcome_of_call *o)
 {
+	char limit[24];
+
 	if (o->status != WBL_E_CANCELLED || was_asked_to_stop(call))
 		return o->status;
-	if (call->stopping)
+	wbl_duration_text(call->timeout_ns ? call->timeout_ns : WBL_READY_TIMEOUT, limit);
+	if (call->late)
+		o->status = wbl_fail(&o->error, WBL_E_TIMEOUT, call->step->id,
+			wbl_code_actions(WBL_E_TIMEOUT),
+			"the background step was not ready within %s", limit);
+	else if (call->stopping)
 		o->status = wbl_fail(&o->error, WBL_E_TIMEOUT, call->step->id,
 			wbl_code_actions(WBL_E_TIMEOUT), "did not end within its time limit");
 	else
@@ -263,7 +270,7 @@ static void execute_done(struct wbl_call_request *call, const struct wbl_outcome
 	} else if (status == WBL_E_RETRY && more) {
 		back_off(s, &s->not_before, s->tries);
 		wbl_step_set_state(s, WBL_STEP_SUSPENDED, status, NULL);
-	} else if (call->background && (outcome->died || status == WBL_E_RETRY) &&
+	} else if (call->background && (outcome->died || status == WBL_E_RETRY || call->late) &&
 		   s->restarts < s->restarts_max) {
 		back_off(s, &s->not_before, s->restarts + 1);
 		wbl_step_set_state(s, WBL_STEP_SUSPENDED, status, NULL);

@@ -143,15 +143,21 @@ static void see_crash(struct collecting *c, const struct wbl_entry *e, const jso
 	json_array_append_new(c->recovery, n);
 }
 
+static void see_good_attempt(struct collecting *c, const struct wbl_entry *e)
+{
+	WBL_AUTOFREE char *work = work_key(e), *attempt = attempt_key(e);
+
+	wbl_json_put(c->good, work, attempt);
+}
+
 static void see_result(struct collecting *c, const struct wbl_entry *e)
 {
 	json_t *s = step_of(c, e->step), *body = body_of(e), *d;
-	WBL_AUTOFREE char *work = work_key(e), *attempt = attempt_key(e);
 	size_t i;
 
 	if (!e->status && (e->kind == WBL_KIND_CHUNK_RESULT ||
 				  !strcmp(e->name, wbl_call_name(WBL_CALL_EXECUTE))))
-		wbl_json_put(c->good, work, attempt);
+		see_good_attempt(c, e);
 	if (e->status == WBL_E_CRASHED)
 		see_crash(c, e, body);
 	json_array_foreach(json_object_get(body, "diagnostics"), i, d)
@@ -236,6 +242,9 @@ static int32_t see(void *ctx, const struct wbl_entry *e)
 	case WBL_KIND_STEP_RESULT:
 	case WBL_KIND_CHUNK_RESULT:
 		see_result(c, e);
+		break;
+	case WBL_KIND_CHUNK_SPLIT:
+		see_good_attempt(c, e);
 		break;
 	case WBL_KIND_RUN_NOTE:
 		see_note(c, e);

@@ -158,6 +158,8 @@ static int32_t serve(const struct wbl_service_options *o, const struct wbl_engin
 
 	if (!rc)
 		rc = wbl_control_open(e, o->on_demand, &c, err);
+	if (!rc)
+		wbl_runs_bring_back(e);
 	if (!rc && !o->on_demand)
 		recover_all(e);
 	say_ready(o->ready_fd, rc ? err : NULL);

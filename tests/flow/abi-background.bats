@@ -222,6 +222,72 @@ moved()
 	[ ! -e world/a ]
 }
 
+@test "one that never says ready has the time limit of its step for it, after each restart; then the run goes back" {
+	abi_spec <<-END
+	{ id = "one"; execute = "keep a; put a x"; before = "kept a"; },
+	{ id = "serve"; after = "one"; flags = "background"; timeout = "150ms"; restarts = 2; execute = "block @never"; },
+	{ id = "work"; after = "serve"; execute = ""; }
+	END
+	[ "$(abi_run)" = rolled_back ]
+	[ ! -e world/a ]
+	[ "$(abi_calls execute serve)" = 3 ]
+	whimbrel report last | grep -q 'was not ready within 150 ms'
+	# One that hears: the same. One that is ready in time may stay up longer than its limit.
+	rm -rf ctl/* world/*
+	sed -i 's/block @never/wait @never/' spec.conf
+	[ "$(abi_run)" = rolled_back ]
+	whimbrel report last | grep -q 'was not ready within 150 ms'
+	rm -rf ctl/* world/*
+	sed -i 's/wait @never/serve @in out/; s/execute = ""/execute = "sleep 400"/' spec.conf
+	writes 1 2
+	[ "$(abi_run)" = completed ]
+	[ "$(abi_calls execute serve)" = 1 ]
+	complete
+}
+
+@test "a new engine brings back those that serve a run at rest: paused, failed, reversible; not what is being taken back" {
+	abi_spec <<-END
+	{ id = "serve"; flags = "background"; execute = "serve @in out"; },
+	{ id = "work"; after = "serve"; execute = "wait @go; unless @good FAILED"; },
+	{ id = "late"; after = "work"; kind = 6; flags = "finalize"; execute = ""; }
+	END
+	whimbrel plan spec.conf >/dev/null
+	whimbrel -q apply p-000001 --on-failure manual --detach >/dev/null
+	line=1
+	for state in paused failed reversible; do
+		case $state in
+		paused) abi_waits @go; whimbrel pause last ;;
+		failed) abi_go go; whimbrel resume last --detach ;;
+		reversible) abi_go good; whimbrel recover last --detach ;;
+		esac
+		abi_until $state
+		flow_kill_engine
+		writes $line $((line + 1))
+		line=$((line + 2))
+		# Looking is enough: the engine that answers has it up again, and stays for it.
+		[ "$(flow_state)" = $state ]
+		flow_until 5 complete || { echo "not back: $state"; return 1; }
+		[ "$(flow_step last m/serve)" = up ]
+		[ "$(flow_state)" = $state ]
+	done
+	[ "$(abi_entries '.kind == "run.note" and .name == "recovery"' | grep -c 'background steps')" = 3 ]
+	whimbrel finalize last
+	[ "$(flow_state)" = completed ]
+	complete
+	# Interrupted under way: looking does not touch it.
+	rm -rf ctl/* world/*
+	writes 1 2
+	abi_start
+	abi_waits @go
+	rm -f ctl/trace
+	flow_kill_engine
+	[ "$(flow_state)" = executing ]
+	sleep 0.1
+	[ ! -e ctl/trace ]
+	whimbrel recover last --strategy rollback || true
+	abi_until rolled_back
+}
+
 @test "holder: its view is gone when it is started again; those that relied on it are taken back and begun anew" {
 	writes 1 3
 	abi_spec <<-END
