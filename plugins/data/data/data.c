@@ -1,7 +1,7 @@
 /* data.c - the handler "data": rows of one store into another, with a mapping.
  * In: source, target, tables.  Out: the steps of data_plan.c, each carried out by one file.  A new operation is a line in `ops`.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "data_impl.h"
+#include "data_verify.h"
 
 #include <string.h>
 
@@ -15,13 +15,13 @@ typedef int32_t operation(struct wbl_call *call, const struct wbl_work *work);
 
 static const struct op {
 	const char *name;
-	operation *execute, *verify, *rollback;
+	operation *execute, *verify, *rollback, *repair; /* repair may be NULL */
 } ops[] = {
-	{ "schema", data_schema_execute, data_schema_verify, data_schema_rollback },
-	{ "copy", data_copy_execute, data_copy_verify, data_copy_rollback },
-	{ "indexes", data_indexes_execute, data_indexes_verify, data_indexes_rollback },
-	{ "verify", data_verify_execute, nothing, nothing },
-	{ "tidy", data_tidy_execute, nothing, data_tidy_rollback },
+	{ "schema", data_schema_execute, data_schema_verify, data_schema_rollback, NULL },
+	{ "copy", data_copy_execute, data_copy_verify, data_copy_rollback, data_copy_repair },
+	{ "indexes", data_indexes_execute, data_indexes_verify, data_indexes_rollback, NULL },
+	{ "verify", data_verify_execute, nothing, nothing, NULL },
+	{ "tidy", data_tidy_execute, nothing, data_tidy_rollback, NULL },
 };
 
 static const struct op *op_of(struct wbl_call *call, const struct wbl_work *work)
@@ -56,6 +56,17 @@ static int32_t data_rollback(void *self, struct wbl_call *call, const struct wbl
 
 	(void)self;
 	return op ? op->rollback(call, work) : WBL_E_ABI;
+}
+
+/* Only copies have differences that a repair could take away. */
+static int32_t data_repair(void *self, struct wbl_call *call, const struct wbl_work *work)
+{
+	const struct op *op = op_of(call, work);
+
+	(void)self;
+	if (!op)
+		return WBL_E_ABI;
+	return op->repair ? op->repair(call, work) : WBL_OK;
 }
 
 /* Operations whose verify has nothing to look at are done again after a death, never taken for done. */
@@ -98,5 +109,6 @@ static const struct wbl_handler data_handler = {
 	.rollback = data_rollback,
 	.probe = data_probe,
 	.partition = data_partition,
+	.repair = data_repair,
 };
 WBL_MODULE(data, "org.whimbrel.data", "0.1.0", WBL_HANDLER(&data_handler))

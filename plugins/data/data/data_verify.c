@@ -201,8 +201,11 @@ static int32_t tell_mismatch(struct verifying *v)
 	data_count_text(v->found.count, &text);
 	wbl_out_fmt(&text, " found, and their digests differ: ");
 	data_counts_tell(n, &text);
-	if (n->missing + n->extra + n->changed > v->keys.n || v->keys.n == MOST_NAMED)
-		wbl_out_fmt(&text, "; %llu differences are named", (unsigned long long)v->named);
+	if (n->missing + n->extra + n->changed > v->keys.n || v->keys.n == MOST_NAMED) {
+		wbl_out_fmt(&text, "; ");
+		data_count_text(v->named, &text);
+		wbl_out_fmt(&text, " differences are named");
+	}
 	if (v->seen.moved)
 		wbl_warning_report(v->e->call, v->table->from,
 			"Mend the target by hand, or migrate what is new.",

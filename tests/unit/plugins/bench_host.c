@@ -24,6 +24,8 @@ struct frame {
 	const char *step;
 	struct frame *peers[8];
 	size_t npeers;
+	const struct wbl_store *opened; /* of a peer, until it is closed */
+	void *self;
 };
 
 static struct frame *frame_of(struct wbl_call *c)
@@ -286,7 +288,7 @@ static int32_t check_difference(struct wbl_call *c, const struct wbl_difference 
 	struct bench *b = frame_of(c)->b;
 	struct bench_diff *to = &b->diffs[b->ndiffs];
 
-	if (b->ndiffs == 63)
+	if (b->ndiffs == 1000)
 		return WBL_END;
 	b->ndiffs++;
 	to->kind = d->kind;
@@ -295,12 +297,38 @@ static int32_t check_difference(struct wbl_call *c, const struct wbl_difference 
 	put(to->field, sizeof to->field, d->field);
 	put(to->expected, sizeof to->expected, d->expected);
 	put(to->found, sizeof to->found, d->found);
+	assert(d->ref.len <= sizeof to->ref);
+	if (d->ref.len)
+		memcpy(to->ref, d->ref.data, d->ref.len);
+	to->len = d->ref.len;
+	return WBL_OK;
+}
+
+static int32_t check_next(struct wbl_call *c, struct wbl_difference *ret)
+{
+	struct bench *b = frame_of(c)->b;
+	struct bench_diff *from = &b->diffs[b->nnext];
+
+	if (b->nnext == b->ndiffs)
+		return WBL_END;
+	b->nnext++;
+	*ret = (struct wbl_difference){ .size = sizeof *ret,
+		.kind = from->kind,
+		.set = from->set,
+		.key = from->key,
+		.field = from->field,
+		.ref = { from->ref, from->len } };
 	return WBL_OK;
 }
 
 static int32_t check_covered(
 	struct wbl_call *c, const char *set, uint64_t compared, uint64_t of, const char *how)
 {
+	struct bench *b = frame_of(c)->b;
+
+	put(b->covered, sizeof b->covered, how);
+	b->compared = compared;
+	b->of = of;
 	return WBL_OK;
 }
 
@@ -320,6 +348,8 @@ static void frame_free(struct frame *f)
 {
 	for (size_t i = 0; i < f->npeers; i++)
 		frame_free(f->peers[i]);
+	if (f->opened)
+		f->opened->close(f->self);
 	free(f->params);
 	free(f);
 }
@@ -341,12 +371,22 @@ static int32_t peer_open(struct wbl_call *c, const char *param, const char *inte
 	json_decref(all);
 	rc = table->open(table, &own->call, flags, &ret->self, &ret->capabilities);
 	ret->table = table;
+	if (!rc) {
+		own->opened = table;
+		own->self = ret->self;
+	}
 	return rc;
 }
 
 static void peer_close(struct wbl_call *c, struct wbl_peer *p)
 {
+	struct frame *f = frame_of(c);
+
+	for (size_t i = 0; i < f->npeers; i++)
+		if (f->peers[i]->opened && f->peers[i]->self == p->self)
+			f->peers[i]->opened = NULL;
 	((const struct wbl_store *)p->table)->close(p->self);
+	p->table = p->self = NULL;
 }
 
 static const struct wbl_log_service log_service = { sizeof log_service, 1, log_write };
@@ -370,7 +410,7 @@ static const struct wbl_undo_service undo_service = { sizeof undo_service, 1, un
 static const struct wbl_artefact_service artefact_service = { sizeof artefact_service, 1,
 	artefact_create, artefact_seal, artefact_open };
 static const struct wbl_check_service check_service = { sizeof check_service, 1, check_difference,
-	check_covered, NULL };
+	check_covered, check_next, NULL };
 static const struct wbl_fault_service fault_service = { sizeof fault_service, 1, fault_point };
 static const struct wbl_peer_service peer_service = { sizeof peer_service, 1, peer_open,
 	peer_close };
@@ -451,11 +491,15 @@ void bench_free(struct bench *b)
 const void *bench_table(const char *module, const char *interface)
 {
 	const char *build = getenv("WBL_BUILD");
-	char path[600], symbol[100];
+	char path[600], symbol[100], other[100];
 	wbl_module_entry *entry;
 	void *lib;
 
 	snprintf(path, sizeof path, "%s/plugins/mods/.libs/%s.so", build ? build : ".", module);
+	/* Another build of it, for tests of tests. */
+	snprintf(other, sizeof other, "WBL_MODULE_%s", module);
+	if (getenv(other))
+		snprintf(path, sizeof path, "%s", getenv(other));
 	lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!lib)
 		fprintf(stderr, "# %s\n", dlerror());
@@ -525,7 +569,10 @@ static int32_t one_call(struct bench *b, const char *handler, const char *params
 		rc = h->verify(self, &f->call, work);
 	else if (!rc && !strcmp(what, "rollback"))
 		rc = h->rollback(self, &f->call, work);
-	else if (!rc && !strcmp(what, "partition"))
+	else if (!rc && !strcmp(what, "repair")) {
+		b->nnext = 0;
+		rc = h->repair(self, &f->call, work);
+	} else if (!rc && !strcmp(what, "partition"))
 		rc = h->partition(self, &f->call, work);
 	if (h->destroy)
 		h->destroy(self);

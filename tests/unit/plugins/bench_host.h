@@ -34,6 +34,8 @@ struct bench_chunk {
 struct bench_diff {
 	int32_t kind;
 	char set[64], key[BENCH_TEXT], field[64], expected[BENCH_TEXT], found[BENCH_TEXT];
+	uint8_t ref[96];
+	size_t len;
 };
 struct bench_note {
 	int32_t code, severity;
@@ -51,10 +53,12 @@ struct bench {
 	struct bench_step steps[24];
 	struct bench_undo undo[96];
 	struct bench_chunk chunks[600];
-	struct bench_diff diffs[64];
+	struct bench_diff diffs[1001];
 	struct bench_note notes[64];
 	struct bench_pair observed[24], omitted[24], outputs[8];
-	size_t nsteps, nundo, nchunks, ndiffs, nnotes, nobserved, nomitted, noutputs;
+	size_t nsteps, nundo, nchunks, ndiffs, nnotes, nobserved, nomitted, noutputs, nnext;
+	char covered[BENCH_TEXT]; /* how, of the last one */
+	uint64_t compared, of;
 	uint64_t pass, epoch, attempts;
 	uint32_t signals;
 	int32_t level;        /* of rehearsal */
