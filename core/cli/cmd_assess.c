@@ -75,6 +75,30 @@ static int32_t write_file(const char *file, const struct wbl_buf *b, struct wbl_
 	return rc;
 }
 
+static void quoted(struct wbl_buf *b, const char *s)
+{
+	wbl_buf_adds(b, "\"");
+	for (; *s; s++)
+		if (*s == '"' || *s == '\\')
+			wbl_buf_addf(b, "\\%c", *s);
+		else if ((unsigned char)*s < ' ')
+			wbl_buf_addf(b, "\\x%02x", (unsigned char)*s);
+		else
+			wbl_buf_add(b, s, 1);
+	wbl_buf_adds(b, "\"");
+}
+
+static void spec_source(const json_t *subject, struct wbl_buf *b)
+{
+	const char *source = wbl_value_str(subject, "source"),
+		   *store = wbl_value_str(subject, "store");
+
+	if (*source != '@' && *store)
+		wbl_buf_addf(b, "{ store = \"%s\"; path = ", store);
+	quoted(b, source);
+	wbl_buf_adds(b, *source != '@' && *store ? "; }" : "");
+}
+
 /* One migration for each subject whose handler proposed one. */
 static size_t spec_text(const json_t *doc, struct wbl_buf *b)
 {
@@ -87,9 +111,14 @@ static size_t spec_text(const json_t *doc, struct wbl_buf *b)
 	json_array_foreach(json_object_get(doc, "subjects"), i, subject)
 		json_array_foreach(json_object_get(subject, "findings"), k, f)
 	{
-		if (strcmp(wbl_value_str(f, "kind"), "spec"))
+		if (!wbl_assess_kind(f, "spec"))
 			continue;
-		wbl_buf_addf(b, "%s%s", n++ ? ",\n" : "migrations: (\n", wbl_value_str(f, "text"));
+		wbl_buf_addf(b,
+			"%s  {\n    name = \"move-%zu\";\n    handler = \"%s\";\n    source = ",
+			n ? ",\n" : "migrations: (\n", n + 1, wbl_value_str(subject, "handler"));
+		n++;
+		spec_source(subject, b);
+		wbl_buf_addf(b, ";\n    %s  }", wbl_value_str(f, "text"));
 	}
 	wbl_buf_adds(b, n ? "\n);\n" : "");
 	return n;

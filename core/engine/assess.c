@@ -306,6 +306,8 @@ static json_t *subject_of(const json_t *migration)
 	json_object_set(s, "handler", json_object_get(migration, "handler"));
 	json_object_set(s, "module", json_object_get(migration, "module"));
 	wbl_json_put(s, "source", place);
+	wbl_json_put(s, "store",
+		wbl_json_str(json_array_get(json_object_get(migration, "peers"), 0), "name"));
 	wbl_json_put(s, "key", key);
 	return s;
 }

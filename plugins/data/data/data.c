@@ -1,6 +1,7 @@
 /* data.c - the handler "data": rows of one store into another, with a mapping.
  * In: source, target, tables.  Out: the steps of data_plan.c, each carried out by one file.  A new operation is a line in `ops`.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "data_assess.h"
 #include "data_verify.h"
 
 #include <string.h>
@@ -107,6 +108,7 @@ static const struct wbl_handler data_handler = {
 	.execute = data_execute,
 	.verify = data_verify,
 	.rollback = data_rollback,
+	.assess = data_assess,
 	.probe = data_probe,
 	.partition = data_partition,
 	.repair = data_repair,
