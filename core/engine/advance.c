@@ -784,10 +784,32 @@ static void close_idle_hosts(struct wbl_run *run)
 		wbl_instance_rest(run->engine, run->instances[i]);
 }
 
+/* Something of the run works on and cannot be ended: the run stops where it is, whatever it was about to do. */
+static void stop_beside(struct wbl_run *run)
+{
+	static const char reason[] = "stopped where it is";
+	struct wbl_error err;
+	json_t *error;
+
+	if (wbl_run_at_rest(run) || !stopped(run, WBL_SIGNAL_STOP))
+		return;
+	wbl_orphan_fail(&run->beside, run->id, "recover", &err);
+	error = wbl_json_error(&err);
+	if (run->state == WBL_RUN_ROLLING_BACK)
+		set_state_with(run, WBL_RUN_ROLLBACK_FAILED, WBL_E_LOCKED, reason, error);
+	else
+		set_state_with(run, WBL_RUN_FAILED, WBL_E_LOCKED, reason, error);
+	json_decref(error);
+}
+
 void wbl_run_advance(struct wbl_engine *e, struct wbl_run *run)
 {
 	if (run->held || run->upgrade)
 		return;
+	if (run->beside.pid && !run->check) {
+		stop_beside(run);
+		return;
+	}
 	switch (run->state) {
 	case WBL_RUN_VALIDATING:
 		advance_validating(run);

@@ -12,7 +12,8 @@ struct event;
 #define WBL_HOST_QUEUE_MAX 64
 #define WBL_HOST_START_TIMEOUT INT64_C(30000000000)
 
-enum host_state { STARTING, IDLE, BUSY, ENDING };
+/* LEAVING: it has ended, but something that it started has not yet. */
+enum host_state { STARTING, IDLE, BUSY, ENDING, LEAVING };
 
 struct out_frame {
 	struct out_frame *next;
@@ -38,6 +39,7 @@ struct wbl_host_process {
 	int32_t why_code;
 	struct wbl_error error; /* REFUSED, or broken protocol */
 	char *lock_path;
+	int64_t left; /* when it ended */
 	struct event *readable, *writable, *timer;
 	struct {
 		int fd;
@@ -76,6 +78,9 @@ void wbl_host_on_writable(int fd, short what, void *ctx);
 /* host_spawn.c: its start; NULL with the number of the error */
 struct wbl_host_process *wbl_host_start(
 	struct wbl_engine *e, struct wbl_instance *instance, int *ret_errno);
+
+/* Whose it is now, for who finds it after us. */
+void wbl_host_sign_lock(const struct wbl_host_process *h);
 
 /* host_queue.c: calls and the room for them */
 void wbl_calls_start_waiting(struct wbl_engine *e);

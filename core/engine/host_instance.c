@@ -28,6 +28,7 @@ void wbl_instance_adopt(struct wbl_engine *e, struct wbl_instance *to, struct wb
 		if (h->instance != from || h->state == ENDING)
 			continue;
 		h->instance = to;
+		wbl_host_sign_lock(h);
 		from->nhosts--;
 		to->nhosts++;
 	}

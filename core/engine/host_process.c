@@ -26,6 +26,7 @@ enum {
 	STRAYS_MAX = 1000, /* frames outside of calls: some progress may be late, a flood is not */
 };
 #define EXIT_TIMEOUT INT64_C(2000000000)
+#define LEAVE_TIMEOUT INT64_C(2000000000) /* for what a host leaves behind, after SIGKILL */
 
 static const char *const call_names[] = { "", "plan", "execute", "verify", "rollback", "check",
 	"assess", "partition", "probe", "repair", "upgrade" };
@@ -263,6 +264,37 @@ void wbl_instance_release(struct wbl_instance *i)
 	free(i);
 }
 
+/* What it started works on, and cannot be ended. Its lock stays: by that it is found again. */
+static void stop_beside(struct wbl_host_process *h, const struct wbl_orphan *orphan)
+{
+	struct wbl_run *run = h->instance->run;
+
+	free(h->lock_path);
+	h->lock_path = NULL;
+	if (!run)
+		return;
+	run->beside = *orphan;
+	wbl_engine_touch(h->engine, run);
+}
+
+/* The loop goes on meanwhile. */
+static bool is_left(struct wbl_host_process *h)
+{
+	struct wbl_orphan orphan = { 0 };
+
+	if (wbl_orphans_end(h->engine, h->lock_path, &orphan))
+		return true;
+	if (!h->left)
+		h->left = wbl_now_mono();
+	h->state = LEAVING;
+	if (wbl_now_mono() - h->left > LEAVE_TIMEOUT) {
+		stop_beside(h, &orphan);
+		return true;
+	}
+	wbl_host_arm(h, wbl_now_mono() - h->left < 20000000 ? 3000000 : 50000000);
+	return false;
+}
+
 static void bury(struct wbl_host_process *h)
 {
 	struct wbl_outcome_of_call o = { 0 };
@@ -272,8 +304,9 @@ static void bury(struct wbl_host_process *h)
 	while (read_output(h, 0) || read_output(h, 1))
 		if (h->printed > FLOOD)
 			break;
+	if (!is_left(h))
+		return;
 	remove_host(h);
-	wbl_orphans_end(e, h->lock_path);
 	if (call) {
 		describe_end(h, &o);
 		wbl_call_end(call, &o);
@@ -301,7 +334,7 @@ bool wbl_host_is(const struct wbl_engine *e, pid_t pid)
 	const struct wbl_host_process *h;
 
 	for (h = e->hosts; h; h = h->next)
-		if (h->pid == pid)
+		if (h->pid == pid && !h->reaped)
 			return true;
 	return false;
 }
@@ -324,7 +357,7 @@ void wbl_host_reap(struct wbl_engine *e)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		for (h = e->hosts; h && h->pid != pid; h = h->next)
+		for (h = e->hosts; h && (h->pid != pid || h->reaped); h = h->next)
 			;
 		if (!h)
 			continue;
@@ -469,7 +502,9 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	struct wbl_host_process *h = ctx;
 	char limit[24], why[160];
 
-	if (h->state == STARTING) {
+	if (h->state == LEAVING) {
+		bury(h);
+	} else if (h->state == STARTING) {
 		wbl_duration_text(
 			h->call ? wbl_host_start_timeout(h->call) : WBL_HOST_START_TIMEOUT, limit);
 		snprintf(
@@ -530,8 +565,10 @@ void wbl_hosts_shoot(struct wbl_engine *e)
 
 void wbl_hosts_kill_all(struct wbl_engine *e)
 {
+	int64_t until = wbl_now_mono() + LEAVE_TIMEOUT;
 	struct wbl_host_process *h;
 	struct wbl_call_request *call;
+	struct wbl_orphan orphan;
 
 	while ((call = e->waiting)) {
 		e->waiting = call->next;
@@ -544,7 +581,10 @@ void wbl_hosts_kill_all(struct wbl_engine *e)
 		if (!h->reaped)
 			waitpid(h->pid, &h->status, 0);
 		h->reaped = true;
-		wbl_orphans_end(e, h->lock_path);
+		if (!wbl_orphans_end_within(e, h->lock_path, until - wbl_now_mono(), &orphan)) {
+			free(h->lock_path);
+			h->lock_path = NULL;
+		}
 		if (h->call && h->call->step)
 			wbl_call_forget_drains(h->call);
 		if (h->call)

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,6 +28,16 @@ static int high_fd(int fd)
 	return up;
 }
 
+void wbl_host_sign_lock(const struct wbl_host_process *h)
+{
+	int fd = open(h->lock_path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	wbl_write_all(fd, h->instance->owner, strlen(h->instance->owner));
+	close(fd);
+}
+
 static int make_lock(struct wbl_host_process *h)
 {
 	int fd;
@@ -38,6 +49,7 @@ static int make_lock(struct wbl_host_process *h)
 		return -1;
 	fd = high_fd(fd);
 	flock(fd, LOCK_SH);
+	wbl_host_sign_lock(h);
 	return fd;
 }
 

@@ -135,7 +135,7 @@ void wbl_runs_bring_back(struct wbl_engine *e)
 
 		if (!run->held || !is_served(run))
 			continue;
-		if (wbl_run_fits(run, &err)) {
+		if (wbl_run_is_alone(run, &err) || wbl_run_fits(run, &err)) {
 			text = wbl_strf("the background steps are not started again: %s", err.text);
 			wbl_run_note(run, NULL, "recovery", text);
 			continue;
@@ -267,7 +267,7 @@ int32_t wbl_run_recover(
 			"Take up the way that it was on: whimbrel recover RUN --strategy resume.",
 			"it cannot be rolled back: it is past its point of no return (%s)",
 			point->id);
-	if (wbl_run_fits(run, err))
+	if (wbl_run_is_alone(run, err) || wbl_run_fits(run, err))
 		return err->code;
 	wbl_run_take_up(run);
 	if (!was_held)

@@ -6,6 +6,7 @@
 #define WBL_CORE_ENGINE_RUN_H
 #include "core/engine/engine.h"
 #include "core/engine/host_process.h"
+#include "core/engine/orphans.h"
 #include "whimbrel/services.h"
 
 enum wbl_run_state {
@@ -146,6 +147,7 @@ struct wbl_run {
 	/* live */
 	bool touched, held;          /* held: found at the engine's start, not yet taken up */
 	bool stopping;               /* stop signals are out: nothing new begins */
+	struct wbl_orphan beside;    /* cannot be ended: nothing goes on beside it */
 	struct wbl_upgrade *upgrade; /* what an older module left is being taken over */
 	bool has_claims, wants_host, checking;
 	bool verifying;          /* whimbrel verify or repair is under way */

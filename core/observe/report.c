@@ -548,6 +548,8 @@ json_t *wbl_run_explain(struct wbl_run *run)
 			wbl_json_str(e, "hint") ? wbl_json_str(e, "hint")
 						: wbl_json_str(e, "actions"));
 	}
+	if (run->status == WBL_E_LOCKED && run->error) /* no step's own */
+		cause(causes, wbl_json_str(run->error, "text"), wbl_json_str(run->error, "hint"));
 	if (run->held && !wbl_run_at_rest(run))
 		cause(causes, "the engine ended while this run was under way",
 			"whimbrel recover asks the handlers what was done, and goes on or back.");

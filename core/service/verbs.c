@@ -280,7 +280,7 @@ static bool take_up(struct wbl_control_request *r, struct wbl_run *run)
 
 	if (!run->held && !wbl_run_at_rest(run))
 		return true; /* its processes have the files that it began with */
-	if (wbl_run_fits(run, &err)) {
+	if (wbl_run_is_alone(run, &err) || wbl_run_fits(run, &err)) {
 		wbl_control_refuse(r, &err, NULL);
 		return false;
 	}
