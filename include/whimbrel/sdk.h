@@ -282,6 +282,14 @@ int wbl_time_parse(const char *s, size_t len, int zone, int64_t *ret_ns, int *re
 size_t wbl_date_show(int32_t days, char out[16]);
 size_t wbl_time_show(int64_t ns, int digits, int zone, char out[40]);
 
+/* A cell as a JSON value that reads back as the same cell. What JSON has no form for is an object of one member: {"$base64":"..."}
+ * for bytes, {"$real":"0.5"}, {"$instant":...}, {"$json":...}, {"$raw":base64} for a text that is not UTF-8, ... */
+void wbl_json_put_cell(struct wbl_out *o, const char *key, const struct wbl_cell *c);
+/* Appends the cell: 0, or -1 with a static reason and nothing appended. */
+int wbl_json_get_cell(struct wbl_rows *r, const struct wbl_node *n, const char **ret_why);
+void wbl_base64_put(struct wbl_out *o, const void *data, size_t len); /* appends */
+int wbl_base64_get(const char *s, size_t len, struct wbl_out *ret);   /* replaces; 0 or -1 */
+
 /* ---- digests ---------------------------------------------------------------------------------------------------- */
 
 struct wbl_sum {

@@ -22,6 +22,7 @@ static const struct op {
 	{ "copy", data_copy_execute, data_copy_verify, data_copy_rollback, data_copy_repair },
 	{ "indexes", data_indexes_execute, data_indexes_verify, data_indexes_rollback, NULL },
 	{ "verify", data_verify_execute, nothing, nothing, NULL },
+	{ "rejects", data_letters_execute, data_letters_verify, data_letters_rollback, NULL },
 	{ "tidy", data_tidy_execute, nothing, data_tidy_rollback, NULL },
 };
 

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "data_impl.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,9 @@ struct receipt_body { /* stored in targets: append, never change */
 	uint32_t version, reserved;
 	struct wbl_sum sum;
 	uint64_t rejected, bytes;
+	uint64_t attempt; /* whose rejects count; not in the oldest ones */
 };
+enum { FIRST_BODY = offsetof(struct receipt_body, attempt) };
 
 struct copy {
 	struct wbl_call *call;
@@ -23,7 +26,7 @@ struct copy {
 	struct data_flow flow;
 	void *cursor, *writer;
 	struct wbl_batch batch;
-	uint64_t planned;
+	uint64_t rows; /* of the whole table, when a limit in percent asks for it */
 };
 
 static int32_t open_table(struct wbl_call *call, const struct wbl_work *work, uint32_t flags,
@@ -48,7 +51,7 @@ static int32_t open_table(struct wbl_call *call, const struct wbl_work *work, ui
 
 /* ---- chunks ---- */
 
-static void encode_range(const struct wbl_scan *s, struct wbl_out *o)
+static void encode_range(const struct wbl_scan *s, uint64_t rows, struct wbl_out *o)
 {
 	uint32_t head[4] = { (uint32_t)s->range, (uint32_t)s->low_open, (uint32_t)s->low.len,
 		(uint32_t)s->high.len };
@@ -57,16 +60,22 @@ static void encode_range(const struct wbl_scan *s, struct wbl_out *o)
 	wbl_out_add(o, head, sizeof head);
 	wbl_out_add(o, s->low.data, s->low.len);
 	wbl_out_add(o, s->high.data, s->high.len);
+	wbl_out_add(o, &rows, sizeof rows);
 }
 
-static int decode_range(struct wbl_bytes body, struct wbl_scan *s)
+static int decode_range(struct wbl_bytes body, struct wbl_scan *s, uint64_t *rows)
 {
 	uint32_t head[4];
+	uint64_t ends;
 
+	*rows = 0;
 	if (body.len < sizeof head)
 		return -1;
 	memcpy(head, body.data, sizeof head);
-	if (body.len != sizeof head + (uint64_t)head[2] + head[3])
+	ends = sizeof head + (uint64_t)head[2] + head[3];
+	if (body.len == ends + sizeof *rows)
+		memcpy(rows, (const char *)body.data + ends, sizeof *rows);
+	else if (body.len != ends)
 		return -1;
 	s->range = (int32_t)head[0];
 	s->low_open = (int32_t)head[1];
@@ -90,8 +99,8 @@ static uint64_t rows_in_chunk(struct data_ends *e, const struct data_table *t)
 	return rows < 1000 ? 1000 : rows > 100000 ? 100000 : rows;
 }
 
-static int32_t add_chunk(
-	struct wbl_call *call, unsigned number, const struct wbl_scan *s, uint64_t rows)
+static int32_t add_chunk(struct wbl_call *call, unsigned number, const struct wbl_scan *s,
+	uint64_t rows, uint64_t all)
 {
 	const struct wbl_chunk_service *chunks = wbl_service(call, "wbl.chunk/1");
 	struct wbl_out body = { 0 };
@@ -103,7 +112,7 @@ static int32_t add_chunk(
 		return wbl_error_report(
 			call, WBL_E_ABI, NULL, NULL, "the host takes no chunks here");
 	snprintf(id, sizeof id, "%06u", number);
-	encode_range(s, &body);
+	encode_range(s, all, &body);
 	c.body = (struct wbl_bytes){ body.s, body.len };
 	rc = chunks->add(call, &c);
 	wbl_out_clear(&body);
@@ -117,7 +126,7 @@ int32_t data_partition(void *self, struct wbl_call *call, const struct wbl_work 
 	struct data_table *t;
 	struct wbl_scan whole = { .size = sizeof whole, .range = WBL_RANGE_ALL }, last = whole,
 			next = whole;
-	uint64_t rows;
+	uint64_t rows, all;
 	unsigned n = 0;
 	int32_t rc = open_table(call, work, WBL_OPEN_READ, &e, &m, &t);
 
@@ -126,18 +135,19 @@ int32_t data_partition(void *self, struct wbl_call *call, const struct wbl_work 
 		return rc;
 	whole.set = t->from;
 	rows = rows_in_chunk(&e, t);
+	all = data_limit_rows(&e, t);
 	while (e.src->split && !rc) {
 		rc = wbl_stop_asked(call);
 		rc = rc ? rc
 			: e.src->split(e.source.self, call, &whole, n ? &last : NULL, rows, &next);
 		if (rc)
 			break;
-		rc = add_chunk(call, ++n, &next, rows);
+		rc = add_chunk(call, ++n, &next, rows, all);
 		last = next;
 	}
 	/* An empty table is a chunk too: it leaves its receipt, and the sums of nothing. */
 	if (!n && rc >= 0)
-		rc = add_chunk(call, 1, &whole, 0);
+		rc = add_chunk(call, 1, &whole, 0, all);
 	data_map_clear(&m);
 	data_close(&e);
 	return rc == WBL_END ? WBL_OK : rc;
@@ -163,11 +173,37 @@ static int32_t tell_totals(struct copy *c, const struct receipt_body *b)
 	return run ? run->result(c->call, &t) : WBL_OK;
 }
 
+static int read_body(struct wbl_bytes body, struct receipt_body *ret)
+{
+	*ret = (struct receipt_body){ 0 };
+	if (body.len < FIRST_BODY)
+		return -1;
+	memcpy(ret, body.data, body.len < sizeof *ret ? body.len : sizeof *ret);
+	return ret->version == 1 ? 0 : -1;
+}
+
+int32_t data_receipt_attempt(struct data_ends *e, const char *key, uint64_t *ret)
+{
+	struct wbl_bytes body = { 0 };
+	struct receipt_body b;
+	int32_t rc = e->dst->receipt ? e->dst->receipt(e->target.self, e->call, key, &body)
+				     : WBL_E_UNSUPPORTED;
+
+	*ret = 0;
+	if (rc)
+		return rc == WBL_END ? WBL_OK : rc;
+	if (read_body(body, &b))
+		return wbl_error_report(
+			e->call, WBL_E_CORRUPT, key, NULL, "the receipt of a chunk cannot be read");
+	*ret = b.attempt;
+	return WBL_OK;
+}
+
 /* END: no receipt, the chunk is to be copied. */
 static int32_t already_there(struct copy *c)
 {
 	struct wbl_bytes body = { 0 };
-	struct receipt_body b;
+	struct receipt_body b = { 0 };
 	int32_t rc;
 
 	if (!c->ends.dst->receipt)
@@ -175,10 +211,11 @@ static int32_t already_there(struct copy *c)
 	rc = c->ends.dst->receipt(c->ends.target.self, c->call, c->work->key, &body);
 	if (rc)
 		return rc;
-	if (body.len < sizeof b || (memcpy(&b, body.data, sizeof b), b.version != 1))
+	if (read_body(body, &b))
 		return wbl_error_report(c->call, WBL_E_CORRUPT, c->work->key, NULL,
 			"the receipt of this chunk cannot be read");
-	return tell_totals(c, &b);
+	rc = b.rejected ? data_letters_retell(c->call, c->work, c->table, b.attempt) : WBL_OK;
+	return rc ? rc : tell_totals(c, &b);
 }
 
 static int32_t start(struct copy *c)
@@ -198,9 +235,14 @@ static int32_t start(struct copy *c)
 	};
 	int32_t rc;
 
-	if ((c->work->flags & WBL_WORK_CHUNK) && decode_range(c->work->chunk, &scan))
+	if ((c->work->flags & WBL_WORK_CHUNK) && decode_range(c->work->chunk, &scan, &c->rows))
 		return wbl_error_report(c->call, WBL_E_ABI, c->work->chunk_id, NULL,
 			"the chunk's range cannot be read");
+	rc = data_limit_begin(&c->flow, c->work, c->rows);
+	if (rc)
+		return rc;
+	if (!(c->work->flags & WBL_WORK_REHEARSE))
+		c->flow.letters = data_letters_new(c->work, c->table);
 	scan.set = c->table->from;
 	scan.columns = c->table->scan;
 	scan.filter = c->table->where;
@@ -245,6 +287,7 @@ static int32_t finish(struct copy *c)
 		.sum = c->flow.sum,
 		.rejected = c->flow.rejected,
 		.bytes = c->flow.bytes,
+		.attempt = c->work->attempt,
 	};
 	struct wbl_receipt receipt = {
 		.size = sizeof receipt,
@@ -257,6 +300,8 @@ static int32_t finish(struct copy *c)
 	void *writer = c->writer;
 	int32_t rc = data_source_same(&c->ends);
 
+	if (!rc && c->flow.letters)
+		rc = data_letters_seal(c->flow.letters, c->call);
 	if (rc)
 		return rc;
 	c->writer = NULL;
@@ -309,6 +354,7 @@ int32_t data_copy_execute(struct wbl_call *call, const struct wbl_work *work)
 		c.ends.dst->abort(c.writer);
 	if (c.cursor)
 		c.ends.src->scan_end(c.cursor);
+	data_letters_free(c.flow.letters);
 	data_flow_clear(&c.flow);
 	data_map_clear(&c.map);
 	data_close(&c.ends);

@@ -8,7 +8,8 @@ struct data_column {
 	const char *name, *from, *expr, *null_if;
 	const char *declared, *fallback; /* from a source of the same dialect, word for word */
 	struct wbl_rows constant;        /* one encoded cell; len 0: none */
-	int32_t type, held; /* held: what the target says it holds there, set when it is read back */
+	int32_t type,
+		held; /* held: what the target says it holds there, set when it is read back */
 	int trim, not_null, at; /* at: place in the scan, -1 constant */
 };
 struct data_table {
@@ -26,6 +27,7 @@ struct data_table {
 	const struct wbl_node *source;  /* its entry in the source's description */
 	const struct wbl_node *target;  /* its entry in the target's description; NULL: not there */
 	int autoincrement;
+	struct data_transform *transform; /* NULL: none */
 };
 struct data_map {
 	struct data_table *tables;
@@ -88,19 +90,36 @@ void data_undo_free(struct data_undo *list, size_t n);
 /* Durable on return. END: it stood already. */
 int32_t data_undo_put(struct wbl_call *call, const char *id, const char *body);
 
+/* How many rows of a table may be left out; data_reject.c. */
+struct data_limit {
+	int64_t most, percent; /* -1: no such limit; percent in millionths */
+	uint64_t rows;         /* there are at most so many; 0 not known before the end */
+	uint64_t before;       /* rejected in chunks that are done */
+};
+struct data_letters;
+struct data_origin {
+	int64_t position; /* -1 unknown */
+	uint64_t at;      /* where its row begins in the batch of the source */
+};
+enum { DATA_ID = 480 };
+
 /* Rows on their way: one batch of the source becomes one of the target. */
 struct data_flow {
 	struct wbl_call *call;
 	struct data_table *table;
 	int check_only; /* reading the target back: only the types are brought into form */
-	int64_t reject_limit;
+	struct data_limit limit;
+	struct data_letters *letters; /* where rejects are kept; NULL: nowhere */
 	struct wbl_rows out;
-	int64_t *positions; /* of each row of out; -1 unknown */
-	size_t npositions;
+	struct wbl_batch in;         /* what out is made of, in the order of table->scan */
+	uint64_t row_at;             /* where the row at work begins in it */
+	struct data_origin *origins; /* of each row of out */
+	size_t norigins;
 	struct wbl_cell *cells;
 	struct wbl_sum sum;
 	uint64_t rejected, bytes;
-	int quiet; /* rejects are counted and not told (they were told before) */
+	int quiet;  /* rejects are counted and not told (they were told before) */
+	int enough; /* no more differences are kept */
 };
 void data_flow_init(
 	struct data_flow *f, struct wbl_call *call, struct data_table *t, int check_only);
@@ -109,13 +128,54 @@ void data_flow_clear(struct data_flow *f);
 int32_t data_flow_convert(struct data_flow *f, const struct wbl_batch *in, struct wbl_batch *ret);
 /* Adds the rows of a batch in target form to f->sum. */
 int32_t data_flow_sum(struct data_flow *f, const struct wbl_batch *b);
-/* A row that cannot be taken: told as a difference while the limit allows, else PARAM. `row`: in f->out. */
+/* Row number n of f->out comes from there. */
+void data_flow_origin(struct data_flow *f, uint64_t n, int64_t position, uint64_t at);
+/* A row that cannot be taken (the one at f->row_at): told, and kept as a dead letter, while the limits allow, else PARAM. */
 int32_t data_flow_reject(struct data_flow *f, int64_t position, const char *column,
 	const struct wbl_cell *value, const char *why);
 /* Appends a batch in target form; rows that the target refuses (a key twice, NULL, a rule of the table) are named and, if
  * so many may be, left out of it. */
 int32_t data_flow_append(
 	struct data_flow *f, struct data_ends *e, void *writer, struct wbl_batch *b);
+int32_t data_reject_tell(struct wbl_call *call, const struct data_table *t, const char *where,
+	const char *column, const char *why, const char *value, const char *id);
+/* The table's entry in `tables`; NULL: it has none. */
+const struct wbl_node *data_table_options(struct wbl_call *call, const struct data_table *t);
+void data_limit_read(struct wbl_call *call, const struct data_table *t, struct data_limit *ret);
+int data_limit_any(const struct data_limit *l); /* may any row be left out? */
+/* How many rows the source has at most, where a limit asks for it; 0 not known. */
+uint64_t data_limit_rows(struct data_ends *e, const struct data_table *t);
+/* Before the first row of a chunk. PARAM: the chunks before have left out too many. */
+int32_t data_limit_begin(struct data_flow *f, const struct wbl_work *work, uint64_t rows);
+/* At the end, over the whole table. MISMATCH. */
+int32_t data_limit_check(
+	struct wbl_call *call, const struct data_table *t, const struct wbl_totals *all);
+
+/* Dead letters: the rejected rows of a chunk as lines of JSON in an artefact of its attempt; data_letters.c. */
+struct data_letters *data_letters_new(const struct wbl_work *work, const struct data_table *t);
+void data_letters_free(struct data_letters *l);
+/* The source's row at f->row_at. id: room for DATA_ID bytes, the name of this letter. */
+int32_t data_letters_add(struct data_letters *l, struct data_flow *f, int64_t position,
+	const char *where, const char *column, const char *why, const char *value, char *id);
+/* Durable on return; before the chunk's receipt. */
+int32_t data_letters_seal(struct data_letters *l, struct wbl_call *call);
+/* The chunk was done by that attempt, which could not say so: its rejects are told in its place. */
+int32_t data_letters_retell(struct wbl_call *call, const struct wbl_work *work,
+	const struct data_table *t, uint64_t attempt);
+/* Each line of a file with its number, from 1; the bytes may be changed. One that is too long: PARAM. */
+typedef int32_t data_line(void *arg, char *line, size_t len, uint64_t number);
+int32_t data_lines(struct wbl_call *call, int fd, const char *name, data_line *each, void *arg);
+/* Which attempt of the chunk with this key counts: what its receipt says; 0: none. */
+int32_t data_receipt_attempt(struct data_ends *e, const char *key, uint64_t *ret);
+/* The artefact with all of the run, in the step "rejects". */
+#define DATA_REJECTS "rejects.jsonl"
+/* The step that puts them together, where rows may be left out. *ret_planned: is there one? */
+int32_t data_letters_plan(struct wbl_call *call, const struct data_map *m, char *const *copies,
+	const struct wbl_claim *const *claims, int *ret_planned);
+int32_t data_letters_execute(struct wbl_call *call, const struct wbl_work *work);
+int32_t data_letters_verify(struct wbl_call *call, const struct wbl_work *work);
+int32_t data_letters_rollback(struct wbl_call *call, const struct wbl_work *work);
+
 /* Key of a row as JSON, for people. */
 void data_key_json(const struct data_table *t, struct wbl_bytes cells, struct wbl_out *o);
 /* Cells of the key, one behind the other; the whole row when there is no key. */

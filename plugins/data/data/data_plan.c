@@ -369,9 +369,11 @@ static int has_indexes(const struct data_map *m)
 
 static int32_t plan_rest(struct plan *p)
 {
-	static const char *const after_indexes[] = { "indexes", NULL }, *const after_verify[] = {
-		"verify", NULL
-	};
+	static const char *const after_indexes[] = { "indexes", NULL },
+				 *const after_verify_only[] = { "verify", NULL },
+				 *const after_rejects[] = { "verify", "rejects", NULL };
+	const char *const *after_verify = after_verify_only;
+	int rejects = 0;
 	const char *const *after = (const char *const *)p->ids;
 	struct wbl_step s = {
 		.size = sizeof s,
@@ -394,8 +396,12 @@ static int32_t plan_rest(struct plan *p)
 	s.kind = WBL_KIND_VERIFICATION;
 	s.after = after;
 	rc = rc ? rc : wbl_plan_step(p->call, &s);
+	rc = rc ? rc
+		: data_letters_plan(p->call, &p->map, (char *const *)p->ids, p->claims, &rejects);
 	if (rc || !wbl_param_bool(p->call, "tidy", 1))
 		return rc;
+	if (rejects) /* it asks the receipts */
+		after_verify = after_rejects;
 	s.id = s.op = "tidy";
 	s.title = "Take this run's receipts out of the target";
 	s.kind = WBL_KIND_CLEANUP;

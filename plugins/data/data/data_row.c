@@ -16,13 +16,12 @@ void data_flow_init(
 	if (check_only)
 		data_back_begin(t);
 	f->cells = wbl_sdk_alloc((t->nscan + t->ncols + 1) * sizeof *f->cells);
-	f->reject_limit = wbl_param_int(call, "reject_limit", 0);
 }
 
 void data_flow_clear(struct data_flow *f)
 {
 	wbl_rows_clear(&f->out);
-	free(f->positions);
+	free(f->origins);
 	free(f->cells);
 	memset(f, 0, sizeof *f);
 }
@@ -128,13 +127,18 @@ static int32_t one_row(struct data_flow *f, const struct wbl_row *row)
 			return data_flow_reject(f, position, c->name, in, why);
 		}
 	}
-	if (f->out.rows >= f->npositions) {
-		f->npositions = f->npositions * 2 + 1024;
-		f->positions = wbl_sdk_grow(f->positions, f->npositions * sizeof *f->positions);
-	}
-	f->positions[f->out.rows] = position;
+	data_flow_origin(f, f->out.rows, position, f->row_at);
 	wbl_row_end(&f->out);
 	return WBL_OK;
+}
+
+void data_flow_origin(struct data_flow *f, uint64_t n, int64_t position, uint64_t at)
+{
+	if (n >= f->norigins) {
+		f->norigins = f->norigins * 2 + 1024;
+		f->origins = wbl_sdk_grow(f->origins, f->norigins * sizeof *f->origins);
+	}
+	f->origins[n] = (struct data_origin){ position, at };
 }
 
 static int plain(const struct data_table *t)
@@ -161,7 +165,8 @@ int32_t data_flow_convert(struct data_flow *f, const struct wbl_batch *in, struc
 		return WBL_OK;
 	}
 	wbl_rows_reset(&f->out);
-	while (!rc && (more = wbl_batch_next(in, &at, &row)) != 0)
+	f->in = *in;
+	for (f->row_at = 0; !rc && (more = wbl_batch_next(in, &at, &row)) != 0; f->row_at = at)
 		rc = more < 0 ? damaged(f) : one_row(f, &row);
 	if (!rc)
 		wbl_rows_batch(&f->out, f->table->to, f->table->names, ret);

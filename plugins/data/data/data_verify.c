@@ -308,7 +308,6 @@ int32_t data_copy_verify(struct wbl_call *call, const struct wbl_work *work)
 {
 	struct wbl_doc *doc = wbl_doc_parse(work->params, strlen(work->params), NULL);
 	const char *to = wbl_node_str(wbl_doc_root(doc), "to");
-	int64_t limit = wbl_param_int(call, "reject_limit", 0);
 	struct data_table *t = NULL;
 	struct data_ends e;
 	struct data_map m;
@@ -328,11 +327,7 @@ int32_t data_copy_verify(struct wbl_call *call, const struct wbl_work *work)
 		else if (!rc)
 			rc = wbl_error_report(
 				call, WBL_E_MISMATCH, to, NULL, "the table is not there");
-		if (!rc && work->totals && work->totals->rejected > (uint64_t)limit)
-			rc = wbl_error_report(call, WBL_E_MISMATCH, to,
-				"Mend the source or the mapping, or raise `reject_limit`.",
-				"%llu rows were rejected in all, %lld may be",
-				(unsigned long long)work->totals->rejected, (long long)limit);
+		rc = rc ? rc : data_limit_check(call, t, work->totals);
 		data_map_clear(&m);
 		data_close(&e);
 	}

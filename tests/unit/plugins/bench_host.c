@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <dlfcn.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
@@ -246,10 +247,63 @@ static int32_t undo_done(struct wbl_call *c, const char *id)
 	return WBL_E_ABI;
 }
 
+/* Names may have slashes. */
+static void artefact_file(
+	struct wbl_call *c, const char *step, const char *name, const char *end, char out[400])
+{
+	int n = snprintf(
+		out, 400, "%s/art-%s-%d-", frame_of(c)->b->dir, step, (int)frame_of(c)->b->pass);
+
+	for (; *name && n < 390; name++)
+		out[n++] = *name == '/' ? '|' : *name;
+	snprintf(out + n, (size_t)(400 - n), "%s", end);
+}
+
 static void artefact_path(struct wbl_call *c, const char *name, const char *end, char out[400])
 {
-	snprintf(out, 400, "%s/art-%s-%s-%d%s", frame_of(c)->b->dir, frame_of(c)->step, name,
-		(int)frame_of(c)->b->pass, end);
+	artefact_file(c, frame_of(c)->step, name, end, out);
+}
+
+static int32_t artefact_open_of(
+	struct wbl_call *c, const char *step, const char *name, int32_t *ret_fd)
+{
+	char path[400];
+
+	artefact_file(c, step ? step : frame_of(c)->step, name, "", path);
+	*ret_fd = open(path, O_RDONLY);
+	return *ret_fd < 0 ? WBL_END : WBL_OK;
+}
+
+/* In the order of their names; the cursor counts. */
+static int32_t artefact_each(
+	struct wbl_call *c, const char *step, void **cursor, const char **ret_name)
+{
+	static char found[400];
+	intptr_t n = (intptr_t)*cursor, i = 0;
+	struct dirent **list = NULL;
+	char start[400];
+	int all = scandir(frame_of(c)->b->dir, &list, NULL, alphasort);
+	size_t len;
+	int32_t rc = WBL_END;
+
+	artefact_file(c, step ? step : frame_of(c)->step, "", "", start);
+	memmove(start, strrchr(start, '/') + 1, strlen(strrchr(start, '/')));
+	len = strlen(start);
+	for (int k = 0; k < all; k++) {
+		const char *name = list[k]->d_name;
+
+		if (rc && !strncmp(name, start, len) && !strstr(name, ".open") && i++ == n) {
+			put(found, sizeof found, name + len);
+			for (char *p = found; *p; p++)
+				*p = *p == '|' ? '/' : *p;
+			*ret_name = found;
+			*cursor = (void *)(n + 1);
+			rc = WBL_OK;
+		}
+		free(list[k]);
+	}
+	free(list);
+	return rc;
 }
 
 static int32_t artefact_create(struct wbl_call *c, const char *name, int32_t *ret_fd)
@@ -408,7 +462,7 @@ static const struct wbl_chunk_service chunk_service = { sizeof chunk_service, 1,
 static const struct wbl_undo_service undo_service = { sizeof undo_service, 1, undo_put, undo_each,
 	undo_done };
 static const struct wbl_artefact_service artefact_service = { sizeof artefact_service, 1,
-	artefact_create, artefact_seal, artefact_open };
+	artefact_create, artefact_seal, artefact_open, artefact_each, artefact_open_of };
 static const struct wbl_check_service check_service = { sizeof check_service, 1, check_difference,
 	check_covered, check_next, NULL };
 static const struct wbl_fault_service fault_service = { sizeof fault_service, 1, fault_point };
