@@ -137,7 +137,8 @@ enum wbl_tint wbl_value_tint(const char *state)
 	static const char *const bad[] = { "failed", "rollback_failed", "undo_failed", "error",
 		NULL };
 	static const char *const odd[] = { "waiting", "paused", "rolling_back", "rolled_back",
-		"cancelled", "undoing", "undone", "passed_over", "suspended", "warning", NULL };
+		"cancelled", "undoing", "undone", "passed_over", "suspended", "warning", "accepted",
+		NULL };
 	size_t i;
 
 	for (i = 0; good[i]; i++)

@@ -181,6 +181,7 @@ int wbl_cmd_recover(struct wbl_cli *c)
 	size_t i;
 
 	wbl_json_put(args, "strategy", c->opt[WBL_OPT_STRATEGY]);
+	wbl_json_put(args, "text", c->opt[WBL_OPT_TEXT]);
 	result = wbl_cli_call(c, "recover", args);
 	if (!result || c->opt[WBL_OPT_DETACH])
 		return print_result(c, result, render_decisions);
@@ -192,7 +193,8 @@ int wbl_cmd_recover(struct wbl_cli *c)
 	}
 	json_array_foreach(json_object_get(result, "runs"), i, r)
 	{
-		int exit = follow_recovered(c, r);
+		bool is_over = !strcmp(wbl_value_str(r, "decision"), "accept");
+		int exit = is_over ? 0 : follow_recovered(c, r);
 
 		if (exit > worst)
 			worst = exit;

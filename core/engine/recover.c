@@ -230,6 +230,55 @@ static int32_t go_on(struct wbl_run *run, bool was_held, char **ret_decision)
 	return 0;
 }
 
+static void end_calls(struct wbl_run *run)
+{
+	size_t i, j;
+
+	for (i = 0; i < run->nsteps; i++) {
+		struct wbl_run_step *s = &run->steps[i];
+
+		if (s->call)
+			wbl_call_kill(s->call, "the run was accepted as it is");
+		for (j = 0; j < s->nchunks; j++)
+			if (s->chunks[j].call)
+				wbl_call_kill(s->chunks[j].call, "the run was accepted as it is");
+	}
+}
+
+int32_t wbl_run_accept(
+	struct wbl_run *run, const char *actor, const char *why, struct wbl_error *err)
+{
+	WBL_AUTOFREE char *reason = wbl_strf("accepted as it is by %s: %s", actor, why),
+			  *text = NULL;
+	json_t *body;
+
+	if (run->state != WBL_RUN_ROLLBACK_FAILED &&
+		!(run->state == WBL_RUN_FAILED && wbl_run_no_way_back(run, NULL)))
+		return wbl_fail(err, WBL_E_STATE, run->id,
+			run->state == WBL_RUN_FAILED
+				? "Take it back first: whimbrel rollback RUN."
+				: "whimbrel status RUN shows what is possible.",
+			"only a run whose rollback failed, or that failed past its point of no "
+			"return, is accepted as it is; this one is %s",
+			wbl_run_state_name(run->state));
+	if (wbl_run_is_alone(run, err))
+		return err->code;
+	body = json_pack("{s:s, s:s}", "strategy", "accept", "text", why);
+	text = wbl_json_text(body);
+	json_decref(body);
+	wbl_engine_append(run->engine, run,
+		&(struct wbl_entry){ .kind = WBL_KIND_RUN_REQUEST,
+			.name = "accept",
+			.actor = actor,
+			.body = { text, strlen(text) } });
+	run->held = false;
+	wbl_run_raise_epoch(run, "accept"); /* nothing of it lands any more */
+	wbl_run_note(run, NULL, "recovery", reason);
+	wbl_run_set_state(run, WBL_RUN_ACCEPTED, run->status, reason);
+	end_calls(run);
+	return 0;
+}
+
 /* Past the point of no return a policy that says "rollback" can only mean: on. */
 static const char *strategy_of(struct wbl_run *run)
 {

@@ -241,6 +241,9 @@ const struct wbl_run_step *wbl_run_no_way_back(struct wbl_run *run, const char *
 void wbl_run_take_up(struct wbl_run *run);
 /* At the engine's start: background steps of runs that are paused, wait, failed or are reversible serve on. */
 void wbl_runs_bring_back(struct wbl_engine *e);
+/* A person leaves a run as it is that can be taken neither back nor on: it is over, its claims are given up. */
+int32_t wbl_run_accept(
+	struct wbl_run *run, const char *actor, const char *why, struct wbl_error *err);
 int32_t wbl_run_recover(
 	struct wbl_run *run, const char *strategy, char **ret_decision, struct wbl_error *err);
 #endif

@@ -389,8 +389,11 @@ static json_t *way_back(const struct wbl_run *run)
 	if (run->rehearse || run->state == WBL_RUN_ROLLED_BACK || run->state == WBL_RUN_CANCELLED) {
 		possible = false;
 		wbl_buf_adds(&how, "nothing is left to be taken back");
-	} else if (run->state == WBL_RUN_ROLLBACK_FAILED) {
-		wbl_buf_addf(&how, "the rollback stopped; by hand, in this order: ");
+	} else if (run->state == WBL_RUN_ROLLBACK_FAILED || run->state == WBL_RUN_ACCEPTED) {
+		possible = run->state == WBL_RUN_ROLLBACK_FAILED;
+		wbl_buf_addf(&how, possible
+					   ? "the rollback stopped; by hand, in this order: "
+					   : "it was accepted as it is; this was not taken back: ");
 		for (i = run->nsteps; i-- > 0;) {
 			s = run->steps[run->order[i]].def;
 			m = json_object_get(s, "title");
@@ -398,8 +401,10 @@ static json_t *way_back(const struct wbl_run *run)
 				wbl_buf_addf(&how, "take back \"%s\" (%s); ",
 					m ? json_string_value(m) : "", wbl_json_str(s, "id"));
 		}
-		wbl_buf_addf(
-			&how, "or mend what is named above and type: whimbrel recover %s", run->id);
+		if (possible)
+			wbl_buf_addf(&how,
+				"or mend what is named above and type: whimbrel recover %s",
+				run->id);
 	} else {
 		wbl_buf_addf(&how, "whimbrel rollback %s", run->id);
 		if (point)
@@ -500,6 +505,7 @@ static void add_next(json_t *list, const struct wbl_run *run)
 	case WBL_RUN_ROLLBACK_FAILED:
 		next(list, wbl_strf("whimbrel report %s", run->id));
 		next(list, wbl_strf("whimbrel recover %s", run->id));
+		next(list, wbl_strf("whimbrel recover %s --strategy accept --text WHY", run->id));
 		break;
 	case WBL_RUN_PAUSED:
 		next(list, wbl_strf("whimbrel resume %s", run->id));
@@ -514,6 +520,7 @@ static void add_next(json_t *list, const struct wbl_run *run)
 		else
 			next(list, wbl_strf("whimbrel verify %s", run->id));
 		break;
+	case WBL_RUN_ACCEPTED:
 	case WBL_RUN_ROLLED_BACK:
 	case WBL_RUN_CANCELLED:
 		env = wbl_json_str(run->plan, "environment");

@@ -166,7 +166,7 @@ json_t *wbl_run_waiting_for(const struct wbl_run *run)
 	for (i = 0; i < run->nsteps; i++) {
 		const struct wbl_run_step *s = &run->steps[i];
 
-		if ((s->flags & WBL_STEP_MANUAL) && !s->confirmed &&
+		if ((s->flags & WBL_STEP_MANUAL) && !s->confirmed && !wbl_run_is_over(run) &&
 			(s->state == WBL_STEP_WAITING || s->state == WBL_STEP_UNDOING))
 			add_manual(list, s);
 	}

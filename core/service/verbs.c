@@ -380,7 +380,7 @@ static const char *cannot_roll_back(const struct wbl_run *run)
 	if (run->held && !wbl_run_at_rest(run))
 		return "it cannot be rolled back yet";
 	if (run->state == WBL_RUN_ROLLED_BACK || run->state == WBL_RUN_CANCELLED ||
-		run->state == WBL_RUN_ROLLING_BACK)
+		run->state == WBL_RUN_ACCEPTED || run->state == WBL_RUN_ROLLING_BACK)
 		return "it cannot be rolled back";
 	return NULL;
 }
@@ -427,7 +427,7 @@ static void verb_rollback(struct wbl_control_request *r)
 
 static const char *strategy_of(struct wbl_control_request *r)
 {
-	static const char *const known[] = { "auto", "resume", "rollback", "ask", NULL };
+	static const char *const known[] = { "auto", "resume", "rollback", "ask", "accept", NULL };
 	const char *s = arg(r, "strategy");
 	size_t i;
 
@@ -436,7 +436,7 @@ static const char *strategy_of(struct wbl_control_request *r)
 	for (i = 0; known[i]; i++)
 		if (!strcmp(s, known[i]))
 			return known[i];
-	refuse(r, WBL_E_USAGE, s, "Use auto, resume, rollback or ask.",
+	refuse(r, WBL_E_USAGE, s, "Use auto, resume, rollback, ask or accept.",
 		"there is no such recovery strategy");
 	return NULL;
 }
@@ -452,6 +452,22 @@ static json_t *decision_json(const struct wbl_run *run, const char *text)
 		back ? (size_t)8 : word, "reason", reason);
 }
 
+static void accept_as_it_is(struct wbl_control_request *r, struct wbl_run *run)
+{
+	const char *why = arg(r, "text");
+	struct wbl_error err;
+
+	if (!run || !why || !*why)
+		refuse(r, WBL_E_USAGE, run ? run->id : NULL,
+			"whimbrel recover RUN --strategy accept --text \"why it may stay so\".",
+			"one run and a reason must be named: what is accepted stays as it is");
+	else if (wbl_run_accept(run, r->actor, why, &err))
+		wbl_control_refuse(r, &err, NULL);
+	else
+		wbl_control_answer(r, json_pack("{s:[{s:s, s:s, s:s}]}", "runs", "run", run->id,
+					      "decision", "accept", "reason", run->reason));
+}
+
 static void verb_recover(struct wbl_control_request *r)
 {
 	const char *strategy = strategy_of(r);
@@ -462,6 +478,11 @@ static void verb_recover(struct wbl_control_request *r)
 
 	if (!strategy || (arg(r, "run") && !(one = run_of(r)))) {
 		json_decref(runs);
+		return;
+	}
+	if (!strcmp(strategy, "accept")) {
+		json_decref(runs);
+		accept_as_it_is(r, one);
 		return;
 	}
 	for (run = r->control->engine->runs; run; run = run->next) {
