@@ -7,7 +7,7 @@
 
 #include <whimbrel/sdk.h>
 
-enum { DEEPEST = 64, BLOCK = 8192 };
+enum { DEEPEST = 64, BLOCK = 8192, MANY = 16 };
 
 struct block {
 	struct block *next;
@@ -225,13 +225,43 @@ static int member_key(struct wbl_doc *d, const struct wbl_node *parent, struct w
 		return bad(d, "a key was expected");
 	if (text(d, &n->key))
 		return -1;
-	for (const struct wbl_node *s = parent->child; s; s = s->next)
+	for (const struct wbl_node *s = parent->child; s && parent->count < MANY; s = s->next)
 		if (s->key.len == n->key.len && !memcmp(s->key.s, n->key.s, n->key.len))
 			return bad(d, "a key stands twice");
 	blanks(d);
 	if (d->p >= d->end || *d->p++ != ':')
 		return bad(d, "a colon was expected");
 	return 0;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct wbl_text *x = &(*(const struct wbl_node *const *)a)->key,
+			      *y = &(*(const struct wbl_node *const *)b)->key;
+
+	if (x->len != y->len)
+		return x->len < y->len ? -1 : 1;
+	return memcmp(x->s, y->s, x->len);
+}
+
+/* Of a few members each is compared with all before it as it comes; of many, all at the end, by a sort. */
+static int keys_differ(struct wbl_doc *d, const struct wbl_node *n)
+{
+	const struct wbl_node **all;
+	size_t k = 0;
+	int rc = 0;
+
+	if (n->kind != WBL_NODE_OBJECT || n->count <= MANY)
+		return 0;
+	all = wbl_sdk_alloc(n->count * sizeof *all);
+	for (const struct wbl_node *c = n->child; c; c = c->next)
+		all[k++] = c;
+	qsort(all, k, sizeof *all, by_key);
+	for (size_t i = 1; i < k && !rc; i++)
+		if (!by_key(&all[i - 1], &all[i]))
+			rc = bad(d, "a key stands twice");
+	free(all);
+	return rc;
 }
 
 static int children(struct wbl_doc *d, struct wbl_node *n, int depth)
@@ -263,7 +293,7 @@ static int children(struct wbl_doc *d, struct wbl_node *n, int depth)
 			continue;
 		}
 		if (d->p < d->end && *d->p == close)
-			return d->p++, 0;
+			return d->p++, keys_differ(d, n);
 		return bad(d, "a comma or a closing bracket was expected");
 	}
 }

@@ -4,6 +4,7 @@
 #include "data_assess.h"
 #include "data_verify.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static int32_t nothing(struct wbl_call *call, const struct wbl_work *work)
@@ -40,7 +41,7 @@ static int32_t data_execute(void *self, struct wbl_call *call, const struct wbl_
 {
 	const struct op *op = op_of(call, work);
 
-	(void)self;
+	data_call_begins(call, self, work);
 	return op ? op->execute(call, work) : WBL_E_ABI;
 }
 
@@ -48,7 +49,7 @@ static int32_t data_verify(void *self, struct wbl_call *call, const struct wbl_w
 {
 	const struct op *op = op_of(call, work);
 
-	(void)self;
+	data_call_begins(call, self, work);
 	return op ? op->verify(call, work) : WBL_E_ABI;
 }
 
@@ -56,7 +57,7 @@ static int32_t data_rollback(void *self, struct wbl_call *call, const struct wbl
 {
 	const struct op *op = op_of(call, work);
 
-	(void)self;
+	data_call_begins(call, self, work);
 	return op ? op->rollback(call, work) : WBL_E_ABI;
 }
 
@@ -65,7 +66,7 @@ static int32_t data_repair(void *self, struct wbl_call *call, const struct wbl_w
 {
 	const struct op *op = op_of(call, work);
 
-	(void)self;
+	data_call_begins(call, self, work);
 	if (!op)
 		return WBL_E_ABI;
 	return op->repair ? op->repair(call, work) : WBL_OK;
@@ -77,7 +78,7 @@ static int32_t data_probe(
 {
 	const struct op *op = op_of(call, work);
 
-	(void)self;
+	data_call_begins(call, self, work);
 	if (!op)
 		return WBL_E_ABI;
 	if (op->verify != nothing)
@@ -86,17 +87,17 @@ static int32_t data_probe(
 	return WBL_OK;
 }
 
-/* Every call opens what it needs: an instance keeps nothing between them. */
 static int32_t data_create(const struct wbl_handler *me, struct wbl_call *own, void **ret_self)
 {
-	(void)own;
-	*ret_self = (void *)(uintptr_t)me;
+	(void)me, (void)own;
+	*ret_self = wbl_sdk_alloc(1); /* only to be told from others */
 	return WBL_OK;
 }
 
 static void data_destroy(void *self)
 {
-	(void)self;
+	data_instance_ends(self);
+	free(self);
 }
 
 static const struct wbl_handler data_handler = {

@@ -37,7 +37,7 @@ static int32_t open_table(struct wbl_call *call, const struct wbl_work *work, ui
 	int32_t rc = data_open(call, flags, e);
 
 	memset(m, 0, sizeof *m);
-	rc = rc ? rc : data_map_build(e, m);
+	rc = rc ? rc : data_map_build_one(e, m, to);
 	if (!rc && !(*ret = data_map_find(m, to)))
 		rc = wbl_error_report(
 			call, WBL_E_STALE, to, NULL, "the mapping has no such table any more");
@@ -128,9 +128,10 @@ int32_t data_partition(void *self, struct wbl_call *call, const struct wbl_work 
 			next = whole;
 	uint64_t rows, all;
 	unsigned n = 0;
-	int32_t rc = open_table(call, work, WBL_OPEN_READ, &e, &m, &t);
+	int32_t rc;
 
-	(void)self;
+	data_call_begins(call, self, work);
+	rc = open_table(call, work, WBL_OPEN_READ, &e, &m, &t);
 	if (rc)
 		return rc;
 	whole.set = t->from;
@@ -298,7 +299,7 @@ static int32_t finish(struct copy *c)
 	};
 	struct wbl_outcome outcome = { .size = sizeof outcome };
 	void *writer = c->writer;
-	int32_t rc = data_source_same(&c->ends);
+	int32_t rc = data_source_same(&c->ends, c->table->from);
 
 	if (!rc && c->flow.letters)
 		rc = data_letters_seal(c->flow.letters, c->call);
@@ -340,7 +341,7 @@ int32_t data_copy_execute(struct wbl_call *call, const struct wbl_work *work)
 	data_flow_init(&c.flow, call, c.table, 0);
 	rc = rehearse ? WBL_END : already_there(&c);
 	if (rc == WBL_END) {
-		rc = rehearse ? WBL_OK : data_source_same(&c.ends);
+		rc = rehearse ? WBL_OK : data_source_same(&c.ends, c.table->from);
 		/* For rollback: that rows of ours may be in there is known before the first of them is. */
 		if (!rc && !rehearse)
 			rc = data_undo_put(call, "rows", "{}");

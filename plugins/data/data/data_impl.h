@@ -33,6 +33,7 @@ struct data_map {
 	struct data_table *tables;
 	size_t ntables;
 	struct wbl_doc *source, *target; /* descriptions */
+	const struct wbl_node *source_at, *target_at; /* the sets found last */
 	int whole, same_dialect;         /* whole: all tables, as they are */
 	void **owned;
 	size_t nowned;
@@ -42,17 +43,27 @@ struct data_ends {
 	const struct wbl_peer_service *peers;
 	struct wbl_peer source, target;
 	const struct wbl_store *src, *dst;
+	/* May they stay open for the next call? Whoever takes a snapshot of one sets this to 0. */
+	int source_stays, target_stays;
 };
+
+/* Before anything else in a call: stores that stayed open are those of this instance. */
+void data_call_begins(struct wbl_call *call, const void *self, const struct wbl_work *work);
+void data_instance_ends(const void *self); /* the host closes what is open */
 
 int32_t data_open(struct wbl_call *call, uint32_t target_flags, struct data_ends *ret);
 /* The way back needs no source: it may be gone or another one by then. */
 int32_t data_open_target(struct wbl_call *call, uint32_t target_flags, struct data_ends *ret);
-int32_t data_describe_target(struct data_ends *e, struct wbl_doc **ret);
+/* set NULL: everything; else, where there is such a table, that one and what the store says of itself. */
+int32_t data_describe_source(struct data_ends *e, const char *set, struct wbl_doc **ret);
+int32_t data_describe_target(struct data_ends *e, const char *set, struct wbl_doc **ret);
 /* [name, digest of its definition, name, ...] of all tables, indexes, views and triggers. */
 void data_objects_tell(const struct wbl_doc *target, const char *key, struct wbl_out *o);
 void data_close(struct data_ends *e);
 /* Reads both descriptions and the options. PARAM names the place in the options. */
 int32_t data_map_build(struct data_ends *e, struct data_map *ret);
+/* Only what the table `to` needs: it costs the same however many others there are. */
+int32_t data_map_build_one(struct data_ends *e, struct data_map *ret, const char *to);
 void data_map_clear(struct data_map *m);
 struct data_table *data_map_find(struct data_map *m, const char *to);
 const struct wbl_node *data_set(const struct wbl_doc *description, const char *name);
@@ -65,9 +76,9 @@ int32_t data_change_named(struct data_ends *e, const struct wbl_work *work, cons
 /* The change that makes the table. */
 void data_table_json(
 	const struct data_table *t, int same_dialect, const char *origin, struct wbl_out *o);
-/* What the source looks like now; compares it with what the schema step saw. STALE. */
-int32_t data_source_same(struct data_ends *e);
-int32_t data_identity(struct data_ends *e, struct wbl_out *ret);
+/* What the source looks like now; compares it with what the schema step saw. STALE. `set`: any table of it, so that not all are described. */
+int32_t data_source_same(struct data_ends *e, const char *set);
+int32_t data_identity(struct data_ends *e, const char *set, struct wbl_out *ret);
 
 int32_t data_plan(void *self, struct wbl_call *call, const struct wbl_work *work);
 

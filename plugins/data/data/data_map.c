@@ -34,68 +34,6 @@ void data_map_clear(struct data_map *m)
 	memset(m, 0, sizeof *m);
 }
 
-static int32_t open_target(struct wbl_call *call, uint32_t target_flags, struct data_ends *e)
-{
-	int32_t rc = e->peers->open(call, "target", "wbl.store/1", target_flags, &e->target);
-
-	if (rc) {
-		data_close(e);
-		return rc;
-	}
-	e->dst = e->target.table;
-	if (!(target_flags & WBL_OPEN_WRITE) || (e->target.capabilities & WBL_CAN_WRITE))
-		return WBL_OK;
-	data_close(e);
-	return wbl_error_report(call, WBL_E_UNSUPPORTED, "target",
-		"Choose a store that can be written.", "this store cannot be written");
-}
-
-static int32_t begin(struct wbl_call *call, struct data_ends *e)
-{
-	*e = (struct data_ends){ .call = call, .peers = wbl_service(call, "wbl.peer/1") };
-	e->source.size = e->target.size = sizeof e->source;
-	return e->peers ? WBL_OK
-			: wbl_error_report(
-				  call, WBL_E_ABI, NULL, NULL, "the host opens no stores here");
-}
-
-int32_t data_open(struct wbl_call *call, uint32_t target_flags, struct data_ends *e)
-{
-	int32_t rc = begin(call, e);
-
-	rc = rc ? rc : e->peers->open(call, "source", "wbl.store/1", WBL_OPEN_READ, &e->source);
-	if (rc)
-		return rc;
-	e->src = e->source.table;
-	return open_target(call, target_flags, e);
-}
-
-int32_t data_open_target(struct wbl_call *call, uint32_t target_flags, struct data_ends *e)
-{
-	int32_t rc = begin(call, e);
-
-	return rc ? rc : open_target(call, target_flags, e);
-}
-
-void data_close(struct data_ends *e)
-{
-	if (e->dst)
-		e->peers->close(e->call, &e->target);
-	if (e->src)
-		e->peers->close(e->call, &e->source);
-	e->src = e->dst = NULL;
-}
-
-const struct wbl_node *data_set(const struct wbl_doc *description, const char *name)
-{
-	const struct wbl_node *sets = wbl_node_at(wbl_doc_root(description), "sets");
-
-	for (const struct wbl_node *s = sets ? sets->child : NULL; s; s = s->next)
-		if (!strcasecmp(wbl_node_str(s, "name"), name))
-			return s;
-	return NULL;
-}
-
 static const struct wbl_node *column_of(const struct wbl_node *set, const char *name)
 {
 	const struct wbl_node *cols = wbl_node_at(set, "columns");
@@ -291,6 +229,20 @@ static void ask_for(struct data_map *m, struct data_table *t)
 	}
 }
 
+/* Tables are mostly looked for in the order in which they stand: from the last one found on. */
+static const struct wbl_node *find_set(
+	const struct wbl_doc *description, const struct wbl_node **last, const char *name)
+{
+	const struct wbl_node *next =
+		*last ? (*last)->next : wbl_node_at(wbl_doc_root(description), "sets.0");
+
+	if (!next || strcasecmp(wbl_node_str(next, "name"), name) != 0)
+		next = data_set(description, name);
+	if (next)
+		*last = next;
+	return next;
+}
+
 static int32_t map_table(
 	struct data_ends *e, struct data_map *m, const struct wbl_node *spec, const char *path)
 {
@@ -309,11 +261,11 @@ static int32_t map_table(
 	t = &m->tables[m->ntables++];
 	memset(t, 0, sizeof *t);
 	t->to = to;
-	t->source = data_set(m->source, from);
+	t->source = find_set(m->source, &m->source_at, from);
 	if (!t->source)
 		return wrong(e, path, "the source has no table", from);
 	t->from = wbl_node_str(t->source, "name");
-	t->target = data_set(m->target, to);
+	t->target = find_set(m->target, &m->target_at, to);
 	t->autoincrement = wbl_node_bool(t->source, "autoincrement", 0);
 	t->where = wbl_node_str(spec, "where");
 	if (t->where && *t->where && !(e->source.capabilities & WBL_CAN_SQL))
@@ -356,32 +308,13 @@ static int32_t map_all(struct data_ends *e, struct data_map *m)
 	return rc;
 }
 
-static int32_t describe(
-	struct data_ends *e, const struct wbl_store *store, void *self, struct wbl_doc **ret)
-{
-	const char *json = NULL, *why = "";
-	int32_t rc = store->describe(self, e->call, NULL, &json);
-
-	if (rc)
-		return rc;
-	*ret = wbl_doc_parse(json, strlen(json), &why);
-	if (*ret)
-		return WBL_OK;
-	return wbl_error_report(e->call, WBL_E_ABI, store->name, NULL,
-		"the store's description cannot be read: %s", why);
-}
-
-int32_t data_describe_target(struct data_ends *e, struct wbl_doc **ret)
-{
-	return describe(e, e->dst, e->target.self, ret);
-}
-
-static int32_t look(struct data_ends *e, struct data_map *m)
+/* from, to: of one table; NULL: of all. */
+static int32_t look(struct data_ends *e, struct data_map *m, const char *from, const char *to)
 {
 	const struct wbl_node *s, *t;
-	int32_t rc = describe(e, e->src, e->source.self, &m->source);
+	int32_t rc = data_describe_source(e, from, &m->source);
 
-	rc = rc ? rc : describe(e, e->dst, e->target.self, &m->target);
+	rc = rc ? rc : data_describe_target(e, to, &m->target);
 	if (rc)
 		return rc;
 	s = wbl_doc_root(m->source);
@@ -397,29 +330,76 @@ static int32_t look(struct data_ends *e, struct data_map *m)
 	return WBL_OK;
 }
 
-int32_t data_map_build(struct data_ends *e, struct data_map *m)
+static const char *goes_to(const struct wbl_node *spec)
 {
-	const struct wbl_node *tables = wbl_param_json(e->call, "tables");
+	const char *to = wbl_node_str(spec, "to");
+
+	return to ? to : wbl_node_str(spec, "from");
+}
+
+/* The entry of the options that fills this table, when the description of one table of the source is enough for it. */
+static const struct wbl_node *entry_alone(const struct wbl_node *tables, const char *only)
+{
+	const struct wbl_node *found = NULL;
+
+	for (const struct wbl_node *t = tables->child; t; t = t->next) {
+		if (!wbl_node_str(t, "from") || wbl_node_at(t, "from_all.0"))
+			return NULL;
+		if (!strcmp(goes_to(t), only))
+			found = t;
+	}
+	return found;
+}
+
+/* only: this table of the target, NULL: all. */
+static int32_t map_tables(struct data_ends *e, struct data_map *m, const char *only)
+{
+	const struct wbl_node *tables = wbl_param_json(e->call, "tables"), *alone = NULL;
 	struct wbl_out path = { 0 };
 	int32_t rc;
 	int n = 0;
 
-	memset(m, 0, sizeof *m);
-	rc = look(e, m);
+	if (only && tables && tables->count)
+		alone = entry_alone(tables, only);
+	if (only && (!tables || !tables->count))
+		rc = look(e, m, only, only);
+	else
+		rc = look(e, m, alone ? wbl_node_str(alone, "from") : NULL, alone ? only : NULL);
 	if (!rc && (!tables || !tables->count))
 		rc = map_all(e, m);
-	for (const struct wbl_node *t = tables ? tables->child : NULL; !rc && t; t = t->next) {
+	for (const struct wbl_node *t = tables ? tables->child : NULL; !rc && t; t = t->next, n++) {
+		if (alone && t != alone)
+			continue;
 		wbl_out_reset(&path);
-		wbl_out_fmt(&path, "tables.%d", n++);
+		wbl_out_fmt(&path, "tables.%d", n);
 		rc = map_table(e, m, t, path.s);
 	}
 	wbl_out_clear(&path);
+	return rc;
+}
+
+static int32_t build(struct data_ends *e, struct data_map *m, const char *only)
+{
+	int32_t rc;
+
+	memset(m, 0, sizeof *m);
+	rc = map_tables(e, m, only);
 	if (!rc && !m->ntables)
 		rc = wbl_error_report(e->call, WBL_E_PARAM, "tables", "Check the source.",
 			"the source has no table to copy");
 	if (rc)
 		data_map_clear(m);
 	return rc;
+}
+
+int32_t data_map_build(struct data_ends *e, struct data_map *m)
+{
+	return build(e, m, NULL);
+}
+
+int32_t data_map_build_one(struct data_ends *e, struct data_map *m, const char *to)
+{
+	return build(e, m, to);
 }
 
 void data_table_json(
@@ -452,40 +432,4 @@ void data_table_json(
 	}
 	wbl_out_close(o, '}');
 	wbl_out_close(o, '}');
-}
-
-int32_t data_identity(struct data_ends *e, struct wbl_out *ret)
-{
-	const char *json, *id;
-	struct wbl_doc *doc;
-	int32_t rc = e->src->describe(e->source.self, e->call, NULL, &json);
-
-	if (rc)
-		return rc;
-	doc = wbl_doc_parse(json, strlen(json), NULL);
-	id = wbl_node_str(wbl_doc_root(doc), "identity");
-	wbl_out_reset(ret);
-	wbl_out_fmt(ret, "%s", id ? id : "");
-	wbl_doc_free(doc);
-	return WBL_OK;
-}
-
-int32_t data_source_same(struct data_ends *e)
-{
-	const struct wbl_run_service *run = wbl_service(e->call, "wbl.run/1");
-	struct wbl_bytes seen = { 0 };
-	struct wbl_out now = { 0 };
-	uint64_t generation;
-	int32_t rc = run ? run->input(e->call, "schema", "source", &seen, &generation) : WBL_END;
-
-	if (rc)
-		return rc == WBL_END ? WBL_OK : rc;
-	rc = data_identity(e, &now);
-	if (!rc && (now.len != seen.len || memcmp(now.s, seen.data, seen.len) != 0))
-		rc = wbl_error_report(e->call, WBL_E_STALE, "source",
-			"Stop what writes to the source for the time of the copy, then start "
-			"again.",
-			"the source has changed since the copy began");
-	wbl_out_clear(&now);
-	return rc;
 }

@@ -354,8 +354,8 @@ static int32_t plan_copy(struct plan *p, size_t i)
 	s.title = title.s;
 	rc = wbl_plan_step(p->call, &s);
 	wbl_out_clear(&params);
-	wbl_out_clear(&words);
 	wbl_out_clear(&title);
+	wbl_out_clear(&words);
 	return rc;
 }
 
@@ -469,9 +469,10 @@ static int32_t plan_all(struct plan *p)
 int32_t data_plan(void *self, struct wbl_call *call, const struct wbl_work *work)
 {
 	struct plan p = { .call = call };
-	int32_t rc = data_open(call, WBL_OPEN_READ, &p.ends);
+	int32_t rc;
 
-	(void)self, (void)work;
+	data_call_begins(call, self, work);
+	rc = data_open(call, WBL_OPEN_READ, &p.ends);
 	if (rc)
 		return rc;
 	rc = data_map_build(&p.ends, &p.map);

@@ -221,7 +221,7 @@ int32_t data_schema_execute(struct wbl_call *call, const struct wbl_work *work)
 	if (!rc && rehearse) {
 		rc = rehearse_schema(&e, &m);
 	} else if (!rc) {
-		rc = data_identity(&e, &identity);
+		rc = data_identity(&e, m.tables[0].from, &identity);
 		if (!rc && run)
 			rc = run->output(
 				call, "source", (struct wbl_bytes){ identity.s, identity.len });
@@ -386,7 +386,7 @@ static int32_t check_before(struct wbl_call *call, const struct wbl_node *params
 
 	if (rc)
 		return rc;
-	rc = data_describe_target(&e, &target);
+	rc = data_describe_target(&e, NULL, &target);
 	rc = rc ? rc : compare_before(&e, target, params);
 	wbl_doc_free(target);
 	data_close(&e);
@@ -625,7 +625,7 @@ static int32_t check_no_indexes(struct wbl_call *call)
 
 	if (!rc && n) {
 		rc = data_open_target(call, WBL_OPEN_READ, &e);
-		rc = rc ? rc : data_describe_target(&e, &target);
+		rc = rc ? rc : data_describe_target(&e, NULL, &target);
 		for (size_t i = 0; !rc && i < n; i++)
 			rc = check_dropped(&e, target, list[i].body);
 		wbl_doc_free(target);

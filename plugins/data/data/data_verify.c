@@ -292,7 +292,7 @@ static int32_t check_empty(struct wbl_call *call, const char *to)
 
 	if (rc)
 		return rc;
-	rc = data_describe_target(&e, &target);
+	rc = data_describe_target(&e, to, &target);
 	if (!rc && data_set(target, to))
 		rc = e.dst->count(e.target.self, call, &all, 1, &n);
 	if (!rc && n.items)
@@ -320,7 +320,7 @@ int32_t data_copy_verify(struct wbl_call *call, const struct wbl_work *work)
 	}
 	rc = data_open(call, WBL_OPEN_READ, &e);
 	if (!rc) {
-		rc = data_map_build(&e, &m);
+		rc = data_map_build_one(&e, &m, to);
 		t = rc ? NULL : data_map_find(&m, to);
 		if (t && t->target)
 			rc = check_sums(&e, t, work);

@@ -203,6 +203,10 @@ int32_t sqlite_connect(struct sqlite_self *s, int flags)
 		s->db = NULL;
 		return status;
 	}
+	if (!stat(s->path, &st)) {
+		s->device = (uint64_t)st.st_dev;
+		s->inode = (uint64_t)st.st_ino;
+	}
 	real = realpath(s->path, NULL);
 	if (real) {
 		free(s->real);
@@ -211,16 +215,38 @@ int32_t sqlite_connect(struct sqlite_self *s, int flags)
 	return WBL_OK;
 }
 
-int32_t sqlite_ready(struct sqlite_self *s, struct wbl_call *call)
+/* A store may stay open for long: is what bears its name now still the file that was opened? */
+static int moved(struct sqlite_self *s)
+{
+	struct stat st;
+
+	return stat(s->path, &st) || (uint64_t)st.st_dev != s->device ||
+	       (uint64_t)st.st_ino != s->inode;
+}
+
+int32_t sqlite_look(struct sqlite_self *s, struct wbl_call *call)
 {
 	s->call = call;
-	if (s->db)
+	if (s->db && sqlite3_get_autocommit(s->db) && !sqlite3_next_stmt(s->db, NULL) && moved(s)) {
+		sqlite3_close_v2(s->db);
+		s->db = NULL;
+		free(s->last_set);
+		s->last_set = NULL;
+	}
+	if (s->db || access(s->path, F_OK))
 		return WBL_OK;
-	if (access(s->path, F_OK))
-		return wbl_error_report(call, WBL_E_UNAVAILABLE, s->path,
-			"Check the path; a target database is made by the run itself.",
-			"there is no such database");
 	return sqlite_connect(s, s->write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+}
+
+int32_t sqlite_ready(struct sqlite_self *s, struct wbl_call *call)
+{
+	int32_t rc = sqlite_look(s, call);
+
+	if (rc || s->db)
+		return rc;
+	return wbl_error_report(call, WBL_E_UNAVAILABLE, s->path,
+		"Check the path; a target database is made by the run itself.",
+		"there is no such database");
 }
 
 /* The name under which a claim is taken: the folder behind its links, and the file's name when it is not there yet. */
@@ -250,6 +276,8 @@ static void sqlite_close_store(void *self)
 	sqlite3_close_v2(s->db);
 	free(s->path);
 	free(s->real);
+	free(s->last_set);
+	wbl_out_clear(&s->last);
 	wbl_out_clear(&s->text);
 	free(s);
 }

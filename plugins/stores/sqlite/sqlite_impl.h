@@ -14,20 +14,34 @@ struct sqlite_self {
 	struct wbl_call *call; /* the one that runs: busy waits listen to its signals */
 	int64_t busy_ns;
 	int write, utf16, in_view;
-	struct wbl_out text; /* what the last call returned */
+	uint64_t device, inode; /* of the file that is open */
+	struct wbl_out text;    /* what the last call returned */
+	struct wbl_out last;    /* the set described last, as JSON, */
+	char *last_set;         /* its name as asked for, */
+	int64_t last_schema;    /* and the schema's version then */
 };
 
 struct sqlite_column {
 	char *name, *declared, *fallback;
-	int not_null, pk, generated, hidden; /* pk: place in the key from 1, 0 none */
+	char *collation, *expression; /* NULL: BINARY; none */
+	int not_null, pk;             /* pk: place in the key from 1, 0 none */
+	int generated, stored, hidden;
 };
 struct sqlite_table {
 	char *name, *kind, *sql; /* kind: table, view, virtual */
 	struct sqlite_column *cols;
-	size_t ncols, nkey;
+	char **checks; /* CHECK conditions, also those of columns */
+	size_t ncols, nkey, nchecks;
 	int without_rowid, strict, autoincrement;
 	const char *rowid; /* a name that reaches the rowid; NULL when there is none */
 	int alias;         /* column that is the rowid, -1 none */
+};
+
+struct sqlite_index {
+	char *name, **cols; /* "": an expression */
+	size_t ncols;
+	int unique, origin; /* origin: c CREATE INDEX, u UNIQUE, p PRIMARY KEY */
+	int special;        /* partial, descending, with an expression or a collation */
 };
 
 /* Reports what the library says about `what` and returns the WBL_* status that fits. */
@@ -35,14 +49,28 @@ int32_t sqlite_fail(struct sqlite_self *s, int rc, const char *what);
 /* One statement, nothing behind it. */
 int32_t sqlite_prepare(struct sqlite_self *s, const char *sql, sqlite3_stmt **ret);
 int32_t sqlite_run(struct sqlite_self *s, const char *sql);
+/* Before anything else in a call: the file that now bears the name is open, or there is none and db is NULL. */
+int32_t sqlite_look(struct sqlite_self *s, struct wbl_call *call);
 /* Opens the file when it came into being after open. UNAVAILABLE when it still is not there. */
 int32_t sqlite_ready(struct sqlite_self *s, struct wbl_call *call);
 int32_t sqlite_connect(struct sqlite_self *s, int flags);
-void sqlite_name(struct wbl_out *o, const char *name); /* quoted */
+void sqlite_name(struct wbl_out *o, const char *name);   /* quoted */
+const char *sqlite_column_str(sqlite3_stmt *st, int at); /* never NULL */
 /* WBL_END: no such set. */
 int32_t sqlite_table_load(struct sqlite_self *s, const char *name, struct sqlite_table *ret);
+/* The same in two steps, for many tables: `st` gives these columns of pragma_table_list l and sqlite_schema m. */
+#define SQLITE_HEAD_COLUMNS "l.name,l.type,l.wr,l.strict,m.sql"
+void sqlite_head_take(sqlite3_stmt *st, struct sqlite_table *ret);
+int32_t sqlite_columns_load(struct sqlite_self *s, struct sqlite_table *t);
+int32_t sqlite_indexes_load(
+	struct sqlite_self *s, const char *table, struct sqlite_index **ret, size_t *ret_n);
+void sqlite_indexes_free(struct sqlite_index *list, size_t n);
+/* column -1: a CHECK condition; else the expression in brackets behind AS in that column's definition. */
+typedef void sqlite_text_found(void *arg, int column, struct wbl_bytes text);
+void sqlite_text_read(const char *sql, sqlite_text_found *found, void *arg);
 void sqlite_table_clear(struct sqlite_table *t);
 const struct sqlite_column *sqlite_table_column(const struct sqlite_table *t, const char *name);
+int sqlite_has_table(struct sqlite_self *s, const char *name); /* quick, only tables and views */
 int sqlite_exists(
 	struct sqlite_self *s, const char *name); /* a table, index, view or trigger by that name */
 

@@ -241,7 +241,7 @@ static int32_t empty_table(struct sqlite_change *c)
 	sqlite_name(&sql, name);
 	rc = number(c, sql.s, NULL, NULL, &rows);
 	wbl_out_clear(&sql);
-	if (!rc && sqlite_exists(c->s, SQLITE_RECEIPTS))
+	if (!rc && sqlite_has_table(c->s, SQLITE_RECEIPTS))
 		rc = number(c,
 			"SELECT coalesce(sum(written),0) FROM " SQLITE_RECEIPTS
 			" WHERE \"set\"=?1 AND origin=?2",
@@ -326,7 +326,7 @@ static int32_t delete_receipts(struct sqlite_change *c, const char *origin)
 	sqlite3_stmt *st;
 	int32_t rc;
 
-	if (!sqlite_exists(c->s, SQLITE_RECEIPTS))
+	if (!sqlite_has_table(c->s, SQLITE_RECEIPTS))
 		return WBL_OK;
 	rc = sqlite_prepare(c->s, "DELETE FROM " SQLITE_RECEIPTS " WHERE origin IS ?1", &st);
 	if (rc)
@@ -346,7 +346,7 @@ static int32_t drop_receipts(struct sqlite_change *c)
 
 	if (!origin)
 		return WBL_E_PARAM;
-	if (!sqlite_exists(c->s, SQLITE_RECEIPTS))
+	if (!sqlite_has_table(c->s, SQLITE_RECEIPTS))
 		return WBL_OK;
 	if (c->only_say)
 		return say_receipts(c, origin);
@@ -468,9 +468,10 @@ int32_t sqlite_schema(
 	const char *why = "", *name;
 	struct wbl_doc *doc;
 	const struct wbl_node *root;
-	int32_t rc;
+	int32_t rc = sqlite_look(s, call);
 
-	s->call = call;
+	if (rc)
+		return rc;
 	doc = wbl_doc_parse(in->change_json, strlen(in->change_json), &why);
 	root = wbl_doc_root(doc);
 	if (!root || root->kind != WBL_NODE_OBJECT || root->count != 1) {

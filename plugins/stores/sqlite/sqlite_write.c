@@ -93,7 +93,7 @@ int32_t sqlite_epoch_check(struct sqlite_self *s, const char *origin, uint64_t e
 	int64_t newest = 0;
 	int32_t rc;
 
-	if (!sqlite_exists(s, SQLITE_RECEIPTS))
+	if (!sqlite_has_table(s, SQLITE_RECEIPTS))
 		return WBL_OK;
 	rc = sqlite_prepare(
 		s, "SELECT max(epoch) FROM " SQLITE_RECEIPTS " WHERE origin IS ?1", &st);
@@ -117,9 +117,9 @@ int32_t sqlite_receipt(void *self, struct wbl_call *call, const char *key, struc
 	int32_t rc;
 	int step;
 
-	s->call = call;
-	if (!s->db || !sqlite_exists(s, SQLITE_RECEIPTS))
-		return WBL_END;
+	rc = sqlite_look(s, call);
+	if (rc || !s->db || !sqlite_has_table(s, SQLITE_RECEIPTS))
+		return rc ? rc : WBL_END;
 	rc = sqlite_prepare(s, "SELECT body FROM " SQLITE_RECEIPTS " WHERE key=?1", &st);
 	if (rc)
 		return rc;
