@@ -776,6 +776,60 @@ static void advance_run_waiting(struct wbl_run *run)
 		wbl_run_set_state(run, WBL_RUN_EXECUTING, 0, NULL);
 }
 
+/* --- does it move? --- */
+
+/* Will the call end without anything else happening to the run? One that serves will not. */
+static bool ends_by_itself(const struct wbl_call_request *call)
+{
+	return call && (!call->background || !call->ready ||
+			       (call->signals & (WBL_SIGNAL_FINISH | WBL_SIGNAL_STOP)));
+}
+
+static bool has_call(const struct wbl_run *run)
+{
+	size_t i;
+
+	for (i = 0; run->ncalls && i < run->nsteps; i++) {
+		const struct wbl_run_step *s = &run->steps[i];
+
+		if (s->ncalls > (s->call != NULL) || ends_by_itself(s->call))
+			return true;
+	}
+	return false;
+}
+
+bool wbl_run_moves(const struct wbl_run *run)
+{
+	return run->held || run->touched || run->upgrade || run->check || run->wants_host ||
+	       wbl_run_at_rest(run) || has_call(run) || event_pending(run->timer, EV_TIMEOUT, NULL);
+}
+
+void wbl_run_stand_still(struct wbl_run *run)
+{
+	struct wbl_buf b = { 0 };
+	struct wbl_error err;
+	json_t *error;
+	size_t i;
+
+	wbl_buf_addf(&b, "the run is %s and nothing moves it:", wbl_run_state_name(run->state));
+	for (i = 0; i < run->nsteps && b.len < 400; i++)
+		wbl_buf_addf(
+			&b, " %s %s,", run->steps[i].id, wbl_step_state_name(run->steps[i].state));
+	b.data[b.len - 1] = '\0';
+	wbl_fail(&err, WBL_E_INTERNAL, run->id,
+		"This is a fault of the engine: report it with whimbrel audit list. whimbrel "
+		"recover RUN looks at the run anew.",
+		"%s", b.data);
+	fprintf(stderr, "whimbrel: %s: %s\n", run->id, b.data);
+	wbl_run_note(run, NULL, "standstill", b.data);
+	wbl_buf_clear(&b);
+	error = wbl_json_error(&err);
+	set_state_with(run,
+		run->state == WBL_RUN_ROLLING_BACK ? WBL_RUN_ROLLBACK_FAILED : WBL_RUN_FAILED,
+		WBL_E_INTERNAL, "nothing moved it any more", error);
+	json_decref(error);
+}
+
 static void close_idle_hosts(struct wbl_run *run)
 {
 	size_t i;

@@ -126,6 +126,15 @@ static void let_out(struct wbl_engine *e)
 	}
 }
 
+static void find_standstill(struct wbl_engine *e)
+{
+	struct wbl_run *run;
+
+	for (run = e->runs; run && !e->first && !e->touched; run = run->next)
+		if (!wbl_run_moves(run))
+			wbl_run_stand_still(run);
+}
+
 int32_t wbl_engine_turn(struct wbl_engine *e, struct wbl_error *err)
 {
 	event_base_loop(e->base, EVLOOP_ONCE);
@@ -135,6 +144,8 @@ int32_t wbl_engine_turn(struct wbl_engine *e, struct wbl_error *err)
 			!wbl_journal_commit(e->state, &e->broken))
 			wbl_fault_commit(e);
 		let_out(e);
+		if (!e->broken.code)
+			find_standstill(e);
 	} while (!e->broken.code && (e->touched || wbl_journal_dirty(e->state)));
 	if (!e->first)
 		wbl_runs_forget(e);

@@ -205,6 +205,10 @@ bool wbl_run_take_claims(struct wbl_run *run, char **ret_holder);
 void wbl_run_keep_background_up(struct wbl_run *run);
 void wbl_hosts_wake_waiting(struct wbl_engine *e);
 
+/* Between two turns: a run that is not at rest must have something that will wake it. Else it is stopped, loudly. */
+bool wbl_run_moves(const struct wbl_run *run);
+void wbl_run_stand_still(struct wbl_run *run);
+
 /* step.c: the calls of one step */
 bool wbl_step_idle(const struct wbl_run_step *s);
 void wbl_step_call_began(struct wbl_call_request *call);
