@@ -236,6 +236,17 @@ static bool diagnostic(struct wbl_paper *p, const json_t *e)
 	return true;
 }
 
+static bool rehearsed(struct wbl_paper *p, const json_t *e)
+{
+	const char *failed = wbl_value_str(json_object_get(e, "body"), "failed");
+
+	if (*failed) /* the step's own failure says it */
+		return false;
+	begin(p, e);
+	wbl_paper_line(p, "%s", wbl_value_str(e, "name"));
+	return true;
+}
+
 bool wbl_narrate(struct wbl_narrator *n, struct wbl_paper *p, const json_t *e)
 {
 	const char *kind = wbl_value_str(e, "kind");
@@ -266,6 +277,8 @@ bool wbl_narrate(struct wbl_narrator *n, struct wbl_paper *p, const json_t *e)
 		return named(p, e, "answered:");
 	if (!strcmp(kind, "confirm"))
 		return named(p, e, "confirmed");
+	if (!strcmp(kind, "rehearsed"))
+		return rehearsed(p, e);
 	if (!strcmp(kind, "diag"))
 		return diagnostic(p, e);
 	return false;
