@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/engine/host_service.h"
+#include "core/engine/learn.h"
 #include "core/engine/names.h"
 #include "core/engine/plan.h"
 #include "core/engine/run.h"
@@ -502,6 +503,8 @@ static int32_t assemble(struct wbl_planner *p)
 	sort_by_migration(p->doc, "omissions");
 	order_migrations(p->doc);
 	list_barriers(p->doc);
+	if (!p->bind)
+		wbl_learn_apply(p->engine, p->doc);
 	run = wbl_run_new(p->engine, "plan", p->doc, &p->err);
 	if (!run)
 		return p->err.code;

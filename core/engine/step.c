@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/engine/learn.h"
 #include "core/engine/rehearse.h"
 #include "core/engine/run.h"
 
@@ -612,8 +613,10 @@ static void verify_done(struct wbl_call_request *call, const struct wbl_outcome_
 	if (status == WBL_E_CANCELLED)
 		return;
 	wbl_step_result(s, call, &o);
-	if (!status)
+	if (!status) {
+		wbl_learn_step(s);
 		return;
+	}
 	if ((status == WBL_E_RETRY || outcome->died) && s->tries++ < s->attempts_max)
 		back_off(s, &s->not_before, s->tries);
 	else if (s->state == WBL_STEP_UNDOING) {

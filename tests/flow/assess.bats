@@ -177,3 +177,27 @@ sound()
 	flow_until 5 sh -c '! pgrep -x whimbrel-host -P $(tr -dc 0-9 <"$WHIMBREL_STATE/lock")'
 	[ "$(flow_count assessed)" -le 3 ]
 }
+
+@test "a plan's estimate is learnt from what such steps took here, and says so" {
+	sound crm.db
+	cat >spec.conf <<-END
+	migration: { name = "move"; handler = "data"; source = { store = "sqlite"; path = "$T/crm.db"; };
+		target = { store = "sqlite"; path = "$T/new.db"; }; };
+	END
+	whimbrel plan -q spec.conf
+	whimbrel -o json show last | jq -e '[.steps[] | select(.op == "copy") | .estimate.basis | startswith("assumed")] | all'
+	whimbrel apply -q last
+	took=$(whimbrel -o json report last | jq '.steps[] | select(.id == "move/copy:customer") | .elapsed_ns')
+	whimbrel rollback -q last
+	whimbrel plan -q spec.conf
+	whimbrel -o json show last >plan.json
+	jq -e '[.steps[] | select(.op == "copy") | .estimate.basis | startswith("learnt: 1 earlier step")] | all' plan.json
+	jq -e --argjson t "$took" '.steps[] | select(.id == "move/copy:customer") | .estimate | .p50_ns == $t and .p90_ns >= .p50_ns' plan.json
+	# four times the rows take four times as long, and a plan that was learnt is the same change
+	digest=$(jq -r .change_digest plan.json)
+	sqlite3 crm.db "INSERT INTO customer SELECT id + 10000 * n, name, born, worth FROM customer, (SELECT 1 AS n UNION SELECT 2 UNION SELECT 3)"
+	whimbrel plan -q spec.conf
+	whimbrel -o json show last >plan.json
+	jq -e --argjson t "$took" '.steps[] | select(.id == "move/copy:customer") | .estimate.p50_ns | . > 3.9 * $t and . < 4.1 * $t' plan.json
+	[ "$(jq -r .change_digest plan.json)" = "$digest" ]
+}
