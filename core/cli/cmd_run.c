@@ -63,8 +63,42 @@ int wbl_cmd_history(struct wbl_cli *c)
 	return print_result(c, wbl_cli_call(c, "history", args), wbl_render_history);
 }
 
+static json_t *difference_page(struct wbl_cli *c, int64_t after, int64_t limit)
+{
+	json_t *args = run_args(c);
+
+	wbl_json_puti(args, "after", after);
+	wbl_json_puti(args, "limit", limit);
+	return wbl_cli_call(c, "differences", args);
+}
+
+/* Page by page, unless one page was asked for. */
+static int report_differences(struct wbl_cli *c)
+{
+	enum { PAGE = 500 };
+	struct wbl_error err = { 0 };
+	int64_t after, limit;
+	json_t *all, *page, *next;
+
+	if (wbl_cli_number(c, WBL_OPT_AFTER, 0, &after, &err) ||
+		wbl_cli_number(c, WBL_OPT_LIMIT, 0, &limit, &err))
+		return wbl_cli_fail(c, &err);
+	all = difference_page(c, after, limit > 0 ? limit : PAGE);
+	while (all && !limit && json_is_integer(next = json_object_get(all, "next"))) {
+		page = difference_page(c, json_integer_value(next), PAGE);
+		if (!page)
+			break;
+		json_array_extend(json_object_get(all, "shown"), json_object_get(page, "shown"));
+		json_object_set(all, "next", json_object_get(page, "next"));
+		json_decref(page);
+	}
+	return print_result(c, all, wbl_render_difference_list);
+}
+
 int wbl_cmd_report(struct wbl_cli *c)
 {
+	if (c->opt[WBL_OPT_DIFFERENCES])
+		return report_differences(c);
 	return print_result(c, wbl_cli_call(c, "report", run_args(c)), wbl_render_report);
 }
 

@@ -38,6 +38,10 @@ void wbl_render_explained(struct wbl_paper *p, const json_t *explained);
 void wbl_render_verified(struct wbl_paper *p, const json_t *result);
 void wbl_render_differences(struct wbl_paper *p, const json_t *differences);
 
+/* render_proof.c */
+void wbl_render_proof(struct wbl_paper *p, const json_t *verification);
+void wbl_render_difference_list(struct wbl_paper *p, const json_t *page);
+
 /* render_assess.c, html_assess.c */
 void wbl_render_assessment(struct wbl_paper *p, const json_t *doc);
 void wbl_render_assessments(struct wbl_paper *p, const json_t *result);

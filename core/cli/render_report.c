@@ -379,6 +379,7 @@ void wbl_render_report(struct wbl_paper *p, const json_t *r)
 	}
 	wbl_render_differences(p, json_object_get(r, "differences"));
 	part_checked(p, r);
+	wbl_render_proof(p, json_object_get(r, "verification"));
 	part_omissions(p, r);
 	part_recovery(p, r);
 	part_kept(p, r);

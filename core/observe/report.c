@@ -16,6 +16,8 @@ struct collecting {
 	json_t *differences, *recovery, *artefacts, *findings;
 	json_t *good; /* the last attempt of execute that ended well, of each step or chunk */
 	int64_t undo, reversed, ndifferences;
+	int64_t after, limit; /* the page of differences */
+	json_t *kinds;        /* how many of each */
 };
 
 static json_t *step_of(struct collecting *c, const char *id)
@@ -103,6 +105,11 @@ static void forget_settled(struct collecting *c, int64_t seq)
 			json_array_remove(c->differences, i);
 }
 
+static void count_kind(struct collecting *c, const char *kind)
+{
+	wbl_json_puti(c->kinds, kind, wbl_json_int(c->kinds, kind, 0) + 1);
+}
+
 /* What earlier attempts of execute said was said anew by the last one that ended well. */
 static void keep_good_differences(struct collecting *c)
 {
@@ -119,7 +126,8 @@ static void keep_good_differences(struct collecting *c)
 		json_object_del(d, "_attempt");
 		json_object_del(d, "_work");
 		json_object_del(d, "_seq");
-		if (++c->ndifferences <= DIFFERENCES_SHOWN)
+		count_kind(c, wbl_json_str(d, "kind"));
+		if (c->ndifferences++ >= c->after && (int64_t)json_array_size(kept) < c->limit)
 			json_array_append(kept, d);
 	}
 	json_decref(c->differences);
@@ -150,6 +158,22 @@ static void see_good_attempt(struct collecting *c, const struct wbl_entry *e)
 	wbl_json_put(c->good, work, attempt);
 }
 
+/* What the last verify of a step saw, and who asked for it. */
+static void see_verified(struct collecting *c, const struct wbl_entry *e, const json_t *body)
+{
+	bool lasting = strcmp(e->name, wbl_call_name(WBL_CALL_VERIFY)) != 0;
+	json_t *v = json_object();
+	char at[32];
+
+	wbl_time_text(e->at, at);
+	wbl_json_put(v, "at", at);
+	wbl_json_put(v, "by", e->actor ? e->actor : c->run->actor);
+	json_object_set_new(v, "ok", json_boolean(!e->status));
+	json_object_set_new(v, "lasting", json_boolean(lasting));
+	json_object_set(v, "digests", json_object_get(json_object_get(body, "totals"), "digests"));
+	json_object_set_new(step_of(c, e->step), "verified", v);
+}
+
 static void see_result(struct collecting *c, const struct wbl_entry *e)
 {
 	json_t *s = step_of(c, e->step), *body = body_of(e), *d;
@@ -168,9 +192,31 @@ static void see_result(struct collecting *c, const struct wbl_entry *e)
 		wbl_json_puti(own, "attempt", e->attempt);
 		json_array_append_new(list_of(s, "diagnostics"), own);
 	}
+	if (e->kind == WBL_KIND_STEP_RESULT && !strncmp(e->name, "verify", 6))
+		see_verified(c, e, body);
 	if (wbl_json_str(body, "output"))
 		json_object_set(s, "output", json_object_get(body, "output"));
 	json_decref(body);
+}
+
+/* A later look at a set replaces the earlier one. */
+static void see_covered(struct collecting *c, const struct wbl_entry *e)
+{
+	json_t *list = list_of(step_of(c, e->step), "covered"), *body = body_of(e), *old;
+	size_t i;
+
+	if (!body)
+		return;
+	json_array_foreach(list, i, old)
+	{
+		const char *set = wbl_json_str(old, "set");
+
+		if (set && e->name && !strcmp(set, e->name)) {
+			json_array_set_new(list, i, body);
+			return;
+		}
+	}
+	json_array_append_new(list, body);
 }
 
 static void see_note(struct collecting *c, const struct wbl_entry *e)
@@ -256,9 +302,7 @@ static int32_t see(void *ctx, const struct wbl_entry *e)
 		forget_settled(c, e->attempt);
 		break;
 	case WBL_KIND_COVERED:
-		body = body_of(e);
-		if (body)
-			json_array_append_new(list_of(step_of(c, e->step), "covered"), body);
+		see_covered(c, e);
 		break;
 	case WBL_KIND_REHEARSED:
 		see_rehearsed(c, e);
@@ -391,9 +435,8 @@ static json_t *way_back(const struct wbl_run *run)
 		wbl_buf_adds(&how, "nothing is left to be taken back");
 	} else if (run->state == WBL_RUN_ROLLBACK_FAILED || run->state == WBL_RUN_ACCEPTED) {
 		possible = run->state == WBL_RUN_ROLLBACK_FAILED;
-		wbl_buf_addf(&how, possible
-					   ? "the rollback stopped; by hand, in this order: "
-					   : "it was accepted as it is; this was not taken back: ");
+		wbl_buf_addf(&how, possible ? "the rollback stopped; by hand, in this order: "
+					    : "it was accepted as it is; this was not taken back: ");
 		for (i = run->nsteps; i-- > 0;) {
 			s = run->steps[run->order[i]].def;
 			m = json_object_get(s, "title");
@@ -415,10 +458,62 @@ static json_t *way_back(const struct wbl_run *run)
 	return j;
 }
 
+static struct collecting collecting_new(struct wbl_run *run, int64_t after, int64_t limit)
+{
+	return (struct collecting){
+		.run = run,
+		.steps = json_object(),
+		.differences = json_array(),
+		.recovery = json_array(),
+		.artefacts = json_array(),
+		.findings = json_array(),
+		.good = json_object(),
+		.after = after,
+		.limit = limit,
+		.kinds = json_object(),
+	};
+}
+
+static void collecting_clear(struct collecting *c)
+{
+	json_decref(c->steps);
+	json_decref(c->differences);
+	json_decref(c->recovery);
+	json_decref(c->artefacts);
+	json_decref(c->findings);
+	json_decref(c->good);
+	json_decref(c->kinds);
+}
+
+static json_t *differences_json(const struct collecting *c)
+{
+	return json_pack("{s:I, s:O, s:O}", "total", (json_int_t)c->ndifferences, "kinds", c->kinds,
+		"shown", c->differences);
+}
+
+json_t *wbl_run_differences(
+	struct wbl_run *run, int64_t after, int64_t limit, struct wbl_error *err)
+{
+	struct collecting c = collecting_new(run, after, limit);
+	struct wbl_query q = { .run = run->id };
+	json_t *j = NULL;
+	int64_t seen;
+
+	if (wbl_journal_each(run->engine->state, &q, see, &c, err) >= 0) {
+		keep_good_differences(&c);
+		seen = after + (int64_t)json_array_size(c.differences);
+		j = differences_json(&c);
+		wbl_json_put(j, "run", run->id);
+		json_object_set_new(
+			j, "next", seen < c.ndifferences ? json_integer(seen) : json_null());
+	}
+	collecting_clear(&c);
+	return j;
+}
+
 json_t *wbl_run_report(struct wbl_run *run, struct wbl_error *err)
 {
-	struct collecting c = { run, json_object(), json_array(), json_array(), json_array(),
-		json_array(), json_object(), 0, 0, 0 };
+	struct collecting c = collecting_new(run, 0, DIFFERENCES_SHOWN);
 	struct wbl_query q = { .run = run->id };
 	WBL_AUTOFREE char *said = outcome(run);
 	char head[WBL_SHA256_HEX], digest[WBL_SHA256_HEX];
@@ -438,9 +533,8 @@ json_t *wbl_run_report(struct wbl_run *run, struct wbl_error *err)
 		json_object_set(j, "spec", json_object_get(run->plan, "spec"));
 		wbl_json_put(j, "outcome", said);
 		json_object_set_new(j, "steps", steps_json(&c));
-		json_object_set_new(j, "differences",
-			json_pack("{s:I, s:O}", "total", (json_int_t)c.ndifferences, "shown",
-				c.differences));
+		json_object_set_new(j, "verification", wbl_run_proof(run, c.steps));
+		json_object_set_new(j, "differences", differences_json(&c));
 		json_object_set(j, "omissions", json_object_get(run->plan, "omissions"));
 		json_object_set(j, "recovery", c.recovery);
 		json_object_set(j, "findings", c.findings);
@@ -456,12 +550,7 @@ json_t *wbl_run_report(struct wbl_run *run, struct wbl_error *err)
 		json_object_set(j, "environment", json_object_get(run->plan, "environment"));
 		wbl_json_put(j, "actor", run->actor);
 	}
-	json_decref(c.steps);
-	json_decref(c.differences);
-	json_decref(c.recovery);
-	json_decref(c.artefacts);
-	json_decref(c.findings);
-	json_decref(c.good);
+	collecting_clear(&c);
 	return j;
 }
 

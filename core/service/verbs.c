@@ -651,6 +651,22 @@ static void verb_history(struct wbl_control_request *r)
 	wbl_control_answer(r, json_pack("{s:o}", "runs", l.list));
 }
 
+static void verb_differences(struct wbl_control_request *r)
+{
+	struct wbl_run *run = run_of(r);
+	int64_t after = wbl_json_int(r->args, "after", 0);
+	struct wbl_error err;
+	json_t *page;
+
+	if (!run)
+		return;
+	page = wbl_run_differences(run, after < 0 ? 0 : after, limit_of(r, 100), &err);
+	if (page)
+		wbl_control_answer(r, page);
+	else
+		wbl_control_refuse(r, &err, NULL);
+}
+
 static int32_t list_entry(void *ctx, const struct wbl_entry *e)
 {
 	json_array_append_new(ctx, wbl_entry_json(e));

@@ -80,12 +80,13 @@ static void record(
 
 	if (o->status < 0)
 		json_object_set_new(body, "error", wbl_step_error_json(o));
-	if (call->kind == WBL_CALL_REPAIR && call->totals)
+	if (call->totals)
 		json_object_set(body, "totals", call->totals);
 	text = wbl_json_text(body);
 	json_decref(body);
 	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_RESULT,
-				   .name = a->kind == WBL_CALL_REPAIR ? "repair" : "verify.lasting",
+				   .name = call->kind == WBL_CALL_REPAIR ? "repair" : "verify.lasting",
+				   .actor = a->request->actor,
 				   .status = o->status,
 				   .body = { text, strlen(text) } });
 }
