@@ -55,8 +55,9 @@ static int32_t open_store(struct opened *o, uint32_t flags, bool rehearse, uint6
 {
 	const struct wbl_store *s = o->instance->table;
 	bool sink = rehearse && flags & WBL_OPEN_WRITE;
-	int32_t rc = s->open(s, &o->instance->own.call, sink ? WBL_OPEN_READ : flags,
-		&o->instance->self, ret_caps);
+	int32_t rc = s->open(s, &o->instance->own.call,
+		sink ? (flags & ~WBL_OPEN_WRITE) | WBL_OPEN_READ : flags, &o->instance->self,
+		ret_caps);
 
 	o->table = s;
 	o->self = o->instance->self;

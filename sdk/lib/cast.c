@@ -103,7 +103,8 @@ static int to_real(struct wbl_rows *r, const struct wbl_cell *c, int narrow, con
 			return no(why, "not a number");
 		errno = 0;
 		d = strtod(b, &end);
-		if (*end || errno || isinf(d))
+		/* ERANGE is also said of numbers so near to zero that they have fewer digits. */
+		if (*end || isinf(d) || (errno && d == 0))
 			return no(why, "not a number that binary64 can hold");
 	}
 	if (!narrow)

@@ -8,42 +8,120 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int is_named(const struct jsonl_self *s, size_t i, const struct wbl_text *key)
+#define SELF(r) ((const struct jsonl_self *)(r)->set->store)
+
+int jsonl_is_mark(const struct wbl_node *n)
 {
-	return i < s->ncols && strlen(s->cols[i].name) == key->len &&
-	       !memcmp(s->cols[i].name, key->s, key->len);
+	static const char *const marks[] = { "$base64", "$json", "$real", "$real32", "$instant",
+		"$local", "$date", "$uuid" };
+
+	if (n->kind != WBL_NODE_OBJECT || n->count != 1)
+		return 0;
+	for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+		if (!strcmp(n->child->key.s, marks[i]))
+			return i == 1 || n->child->kind == WBL_NODE_TEXT;
+	return 0;
 }
 
-int32_t jsonl_place(
-	struct jsonl_lines *r, const struct wbl_node *object, const struct wbl_node **values)
+/* Records have their keys in one order as a rule: the next column is the first guess. */
+static int column_of(const struct wbl_file_set *set, const char *name, size_t len, size_t *guess)
 {
-	struct jsonl_self *s = r->self;
-	size_t guess = 0, i;
+	int i;
 
-	memset(values, 0, s->ncols * sizeof *values);
-	/* Lines have their keys in one order as a rule: the next column is the first guess. */
-	for (const struct wbl_node *c = object->child; c; c = c->next) {
-		for (i = guess; i < s->ncols && !is_named(s, i, &c->key);)
-			i++;
-		if (i == s->ncols)
-			for (i = 0; i < guess && !is_named(s, i, &c->key);)
-				i++;
-		if (is_named(s, i, &c->key)) {
-			values[i] = c;
-			guess = i + 1;
-		} else if (!s->given) {
-			return jsonl_bad(r, "Name the columns to be taken by `columns`.",
-				"the key \"%.100s\" is none of the columns", c->key.s);
+	if (*guess < set->ncols && !strncmp(set->cols[*guess].name, name, len) &&
+		!set->cols[*guess].name[len])
+		return (int)(*guess)++;
+	i = wbl_file_column_find(set, name, len);
+	if (i >= 0)
+		*guess = (size_t)i + 1;
+	return i;
+}
+
+static int32_t place_members(struct jsonl_reader *r, const struct wbl_node *object, size_t *guess)
+{
+	const struct jsonl_self *s = SELF(&r->r);
+	size_t before = r->path.len;
+	int32_t rc = WBL_OK;
+
+	for (const struct wbl_node *c = object->child; !rc && c; c = c->next) {
+		struct wbl_text name = c->key;
+		int i;
+
+		if (s->nest) {
+			if (before)
+				wbl_out_add(&r->path, ".", 1);
+			wbl_out_add(&r->path, c->key.s, c->key.len);
+			name = (struct wbl_text){ r->path.s, r->path.len };
+		}
+		i = column_of(r->r.set, name.s, name.len, guess);
+		if (i >= 0 && r->values[i])
+			rc = wbl_reader_bad(&r->r, r->r.number, "Take one of them away.",
+				"two values for \"%.100s\"", name.s);
+		else if (i >= 0)
+			r->values[i] = c;
+		else if (s->nest && c->kind == WBL_NODE_OBJECT && c->count && !jsonl_is_mark(c))
+			rc = place_members(r, c, guess);
+		else if (!s->given)
+			rc = wbl_reader_bad(&r->r, r->r.number,
+				"Name the columns to be taken by `columns`.",
+				"the key \"%.100s\" is none of the columns", name.s);
+		if (s->nest) {
+			r->path.len = before;
+			r->path.s[before] = 0;
 		}
 	}
-	for (i = 0; i < s->ncols; i++) {
-		if (!values[i] && s->given && strchr(s->cols[i].name, '.'))
-			values[i] = wbl_node_at(object, s->cols[i].name);
-		if (!values[i] && s->refuse_missing)
-			return jsonl_bad(r, "Mend the line, or set `missing = \"null\"`.",
-				"there is no \"%s\"", s->cols[i].name);
+	return rc;
+}
+
+int32_t jsonl_place(struct jsonl_reader *r, const struct wbl_node *object)
+{
+	const struct jsonl_self *s = SELF(&r->r);
+	const struct wbl_file_set *set = r->r.set;
+	size_t guess = 0;
+	int32_t rc;
+
+	if (r->nvalues < set->ncols) {
+		r->nvalues = set->ncols;
+		r->values = wbl_sdk_grow(r->values, r->nvalues * sizeof(*r->values));
 	}
-	return WBL_OK;
+	memset(r->values, 0, set->ncols * sizeof(*r->values));
+	wbl_out_reset(&r->path);
+	rc = place_members(r, object, &guess);
+	for (size_t i = 0; !rc && i < set->ncols; i++) {
+		if (!r->values[i] && s->given && strchr(set->cols[i].name, '.'))
+			r->values[i] = wbl_node_at(object, set->cols[i].name);
+		if (!r->values[i] && s->refuse_missing && set->known)
+			rc = wbl_reader_bad(&r->r, r->r.number,
+				"Mend the line, or set `missing = \"null\"`.", "there is no \"%s\"",
+				set->cols[i].name);
+	}
+	return rc;
+}
+
+int32_t jsonl_row(struct wbl_reader *reader, struct wbl_rows *rows, const int *pick, size_t npick,
+	int64_t position)
+{
+	struct jsonl_reader *r = (struct jsonl_reader *)reader;
+	struct wbl_doc *d = NULL;
+	const char *why = "";
+	int32_t rc = jsonl_object(reader, &d);
+
+	rc = rc ? rc : jsonl_place(r, wbl_doc_root(d));
+	for (size_t i = 0; !rc && i < npick; i++) {
+		int32_t type = pick[i] < 0 ? WBL_TYPE_ANY : reader->set->cols[pick[i]].cast;
+		size_t from = rows->len;
+
+		if (pick[i] < 0)
+			wbl_reader_about(reader, rows, pick[i], position);
+		else if (jsonl_cell(rows, r->values[pick[i]], SELF(reader)->marks, &why))
+			rc = wbl_reader_bad(reader, reader->number,
+				"Mend the value, or quote it as a text.", "column \"%s\": %s",
+				reader->set->cols[pick[i]].name, why);
+		else if (type != WBL_TYPE_ANY)
+			wbl_reader_cast(reader, rows, from, type);
+	}
+	wbl_doc_free(d);
+	return rc;
 }
 
 /* 12.5e1 without its exponent: 125. -1 when that is too long. */
@@ -162,44 +240,19 @@ static int nested(struct wbl_rows *rows, const struct wbl_node *n, const char **
 	return bad;
 }
 
-static int digit(char c)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *at = c ? strchr(digits, c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
 static int base64(struct wbl_rows *rows, const struct wbl_text *t, const char **ret_why)
 {
 	struct wbl_out o = { 0 };
-	size_t pad = t->len && t->s[t->len - 1] == '=' ? 1 + (t->s[t->len - 2] == '=') : 0;
-	int bad = t->len % 4 != 0;
+	int bad;
 
 	wbl_out_reset(&o);
-	for (size_t i = 0; !bad && i < t->len; i += 4) {
-		size_t missing = i + 4 == t->len ? pad : 0;
-		uint32_t v = 0;
-		char three[3];
-
-		for (size_t k = 0; k < 4; k++) {
-			int d = k < 4 - missing ? digit(t->s[i + k]) : 0;
-
-			bad |= d < 0;
-			v = v << 6 | (uint32_t)(d & 63);
-		}
-		three[0] = (char)(v >> 16);
-		three[1] = (char)(v >> 8);
-		three[2] = (char)v;
-		wbl_out_add(&o, three, 3 - missing);
-	}
+	bad = wbl_base64_read(&o, t->s, t->len);
 	if (bad)
 		*ret_why = "not base64";
 	else
-		wbl_cell_blob(rows, WBL_CELL_BYTES, o.len ? o.s : "", o.len);
+		wbl_cell_blob(rows, WBL_CELL_BYTES, o.s, o.len);
 	wbl_out_clear(&o);
-	return bad ? -1 : 0;
+	return bad;
 }
 
 /* 1: the object is none of the marked values; else as jsonl_cell. */

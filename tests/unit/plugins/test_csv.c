@@ -217,16 +217,6 @@ static void test_changed_while_read(void **state)
 		changed(how);
 }
 
-static void test_read_only(void **state)
-{
-	struct bench_store s = { 0 };
-	char params[400];
-
-	put("a\n", 2);
-	snprintf(params, sizeof params, "{\"store\":\"csv\",\"path\":\"%s\"}", path);
-	assert_int_equal(bench_open(b, params, WBL_OPEN_WRITE, &s), WBL_E_UNSUPPORTED);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,7 +224,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_records, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_split, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_changed_while_read, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_read_only, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -249,7 +249,7 @@ static void test_long_line(void **state)
 	o.s[16 << 20] = ' ';
 	wbl_out_add(&o, "{}\n", 3);
 	assert_string_equal(
-		rows(o.s, o.len, ""), "!in.jsonl:1: a line of more than 16 MiB begins here");
+		rows(o.s, o.len, ""), "!in.jsonl:1: a record of more than 16 MiB begins here");
 	wbl_out_clear(&text);
 	wbl_out_clear(&o);
 }
