@@ -1,7 +1,7 @@
 /* data_compare.c - both sides of a table read into buckets by the digest of the key, and what differs counted exactly.
  * In: two walks, each in its own order: no sort, no index, no key needed (then the whole row is the key).  Out: how many rows are
  * missing, extra, changed, and their keys.  Memory does not grow with the rows nor with what differs: buckets that differ are read
- * again, as many at a time as there is room for.
+ * again, as many at a time as there is room for. Rows are kept with their cells while there is room for these, too.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "data_verify.h"
 
@@ -14,20 +14,24 @@ enum { LEAST_BUCKETS = 1 << 10, ROWS_IN_BUCKET = 256 };
 struct bucket {
 	uint64_t row_lo, row_hi, count, rows;
 };
-/* One row of a key, or many equal ones. more: how many more of them the source has. */
+/* One row of a key, or many equal ones. more: how many more of them the source has. at: its cells, from 1; 0 not kept. */
 struct record {
 	uint64_t key_lo, key_hi, row_lo, row_hi;
 	int64_t more;
+	size_t at, len;
+};
+/* The records of one key that differs. */
+struct group {
+	size_t from, n, at;
 };
 struct passing {
 	struct data_compare *c;
-	struct bucket *buckets;
-	size_t nbuckets;
 	struct record *records;
 	size_t nrecords, room;
-	size_t from, to; /* the buckets of this window */
-	struct wbl_rows scratch;
-	int target, second;
+	struct wbl_rows cells, scratch;
+	const struct data_keys *keys; /* NULL: by buckets */
+	size_t from, to;              /* the buckets or keys of this window */
+	int target, full;             /* full: some cells were not kept */
 };
 
 static int differs(const struct bucket *b)
@@ -35,11 +39,11 @@ static int differs(const struct bucket *b)
 	return b->count || b->row_lo || b->row_hi;
 }
 
-static void into_bucket(struct passing *p, struct bucket *b, uint64_t lo, uint64_t hi)
+static void into_bucket(struct bucket *b, int target, uint64_t lo, uint64_t hi)
 {
 	uint64_t before = b->row_lo;
 
-	if (p->target) {
+	if (target) {
 		b->row_lo -= lo;
 		b->row_hi -= hi + (lo > before);
 		b->count--;
@@ -51,16 +55,77 @@ static void into_bucket(struct passing *p, struct bucket *b, uint64_t lo, uint64
 	b->rows++;
 }
 
-static void add_sum(struct wbl_sum *s, uint64_t key_lo, uint64_t key_hi, uint64_t lo, uint64_t hi)
+static struct bucket *bucket_of(const struct data_compare *c, uint64_t key_lo)
 {
-	struct wbl_sum one = { 1, lo, hi, key_lo, key_hi };
-
-	wbl_sum_add(s, &one);
+	return &c->buckets[key_lo & (c->nbuckets - 1)];
 }
+
+/* ---- the first look ---- */
+
+static int32_t first_batch(void *arg, const struct wbl_batch *b)
+{
+	struct passing *p = arg;
+	struct data_compare *c = p->c;
+	struct wbl_row row;
+	struct wbl_sum one = { .count = 1 };
+	uint64_t at = 0;
+
+	while (wbl_batch_next(b, &at, &row) == 1) {
+		data_key_digest(c->table, row.cells, &p->scratch, &one.key_lo, &one.key_hi);
+		c->all[p->target]++;
+		if (!data_sample_takes(c->sample, one.key_lo, one.key_hi))
+			continue;
+		wbl_digest_128(row.cells.data, row.cells.len, 0, &one.row_lo, &one.row_hi);
+		wbl_sum_add(&c->looked[p->target], &one);
+		into_bucket(bucket_of(c, one.key_lo), p->target, one.row_lo, one.row_hi);
+	}
+	return WBL_OK;
+}
+
+static size_t how_many(uint64_t rows, size_t memory)
+{
+	size_t n = LEAST_BUCKETS;
+
+	while (n < rows / ROWS_IN_BUCKET && n * 2 * sizeof(struct bucket) <= memory / 4)
+		n *= 2;
+	return n;
+}
+
+void data_compare_begin(struct data_compare *c)
+{
+	c->nbuckets = how_many(c->rows, c->sample->memory);
+	c->buckets = wbl_sdk_alloc(c->nbuckets * sizeof *c->buckets);
+}
+
+void data_compare_end(struct data_compare *c)
+{
+	free(c->buckets);
+	c->buckets = NULL;
+}
+
+int32_t data_compare_side(struct data_compare *c, int target)
+{
+	struct passing p = { .c = c, .target = target };
+	int32_t rc = data_walk(c->ends, c->table, target, first_batch, &p);
+
+	wbl_rows_clear(&p.scratch);
+	return rc;
+}
+
+/* ---- the rows of buckets that differ ---- */
 
 static int by_key_and_row(const void *a, const void *b)
 {
 	return memcmp(a, b, offsetof(struct record, more));
+}
+
+static void join(struct record *r, const struct record *equal)
+{
+	r->more += equal->more;
+	if (equal->at && (!r->at || equal->at < r->at)) {
+		r->at = equal->at;
+		r->len = equal->len;
+	}
 }
 
 /* Equal rows become one record, and none when both sides have as many of them. */
@@ -74,11 +139,40 @@ static void fold_records(struct passing *p)
 		struct record r = p->records[i];
 
 		for (k = i + 1; k < p->nrecords && !by_key_and_row(&r, &p->records[k]); k++)
-			r.more += p->records[k].more;
+			join(&r, &p->records[k]);
 		if (r.more)
 			p->records[n++] = r;
 	}
 	p->nrecords = n;
+}
+
+/* A long value is kept as its head and its digest: enough to see that it differs, and in what when it is in the head. */
+static void keep_cell(struct wbl_rows *to, const struct wbl_cell *c)
+{
+	struct data_long l = { .len = c->len, .tag = (uint32_t)c->tag };
+
+	if (c->whole <= 4 * DATA_HEAD) {
+		wbl_cell_copy(to, c->at, c->whole);
+		return;
+	}
+	memcpy(l.head, c->data, sizeof l.head);
+	wbl_digest_128(c->data, c->len, 0, &l.lo, &l.hi);
+	wbl_cell_blob(to, WBL_CELL_LIST, &l, sizeof l);
+}
+
+static void keep_cells(struct passing *p, struct record *r, struct wbl_bytes cells)
+{
+	struct wbl_cell c;
+
+	/* One key at least: a window of one is never full. */
+	if (p->cells.len > p->c->cells_room && !(p->keys && p->to - p->from == 1)) {
+		p->full = 1;
+		return;
+	}
+	r->at = p->cells.len + 1;
+	while (wbl_cell_next(&cells, &c) == 1)
+		keep_cell(&p->cells, &c);
+	r->len = p->cells.len + 1 - r->at;
 }
 
 static void into_records(
@@ -88,49 +182,60 @@ static void into_records(
 
 	if (p->nrecords == p->room) {
 		fold_records(p);
-		if (p->nrecords > p->room - p->room / 8) {
+		if (p->nrecords >= p->room - p->room / 8) {
 			p->room += p->room / 2 + 64;
 			p->records = wbl_sdk_grow(p->records, p->room * sizeof *p->records);
 		}
 	}
 	r = &p->records[p->nrecords++];
-	*r = (struct record){ key_lo, key_hi, 0, 0, p->target ? -1 : 1 };
+	*r = (struct record){ key_lo, key_hi, 0, 0, p->target ? -1 : 1, 0, 0 };
 	wbl_digest_128(cells.data, cells.len, 0, &r->row_lo, &r->row_hi);
+	if (p->c->cells_room)
+		keep_cells(p, r, cells);
 }
 
-static int32_t take_batch(void *arg, const struct wbl_batch *b)
+static int is_wanted(const struct passing *p, uint64_t key_lo, uint64_t key_hi)
+{
+	const struct data_compare *c = p->c;
+	ptrdiff_t n;
+
+	if (p->keys) {
+		n = data_keys_find(p->keys, key_lo, key_hi);
+	} else {
+		n = bucket_of(c, key_lo) - c->buckets;
+		if (!differs(&c->buckets[n]) || !data_sample_takes(c->sample, key_lo, key_hi))
+			return 0;
+	}
+	return n >= (ptrdiff_t)p->from && n < (ptrdiff_t)p->to;
+}
+
+static int32_t again_batch(void *arg, const struct wbl_batch *b)
 {
 	struct passing *p = arg;
-	struct data_compare *c = p->c;
 	struct wbl_row row;
-	uint64_t at = 0, key_lo, key_hi, lo, hi;
+	uint64_t at = 0, lo, hi;
 
 	while (wbl_batch_next(b, &at, &row) == 1) {
-		size_t n;
-
-		data_key_digest(c->table, row.cells, &p->scratch, &key_lo, &key_hi);
-		n = (size_t)(key_lo & (p->nbuckets - 1));
-		if (!p->second)
-			c->all[p->target]++;
-		if (!data_sample_takes(c->sample, key_lo, key_hi))
-			continue;
-		if (!p->second) {
-			wbl_digest_128(row.cells.data, row.cells.len, 0, &lo, &hi);
-			add_sum(&c->looked[p->target], key_lo, key_hi, lo, hi);
-			into_bucket(p, &p->buckets[n], lo, hi);
-		} else if (n >= p->from && n < p->to && differs(&p->buckets[n])) {
-			into_records(p, key_lo, key_hi, row.cells);
-		}
+		data_key_digest(p->c->table, row.cells, &p->scratch, &lo, &hi);
+		if (is_wanted(p, lo, hi))
+			into_records(p, lo, hi, row.cells);
 	}
 	return WBL_OK;
 }
 
-static int32_t both_sides(struct passing *p)
+static int32_t read_again(struct passing *p)
 {
 	int32_t rc = WBL_OK;
 
+	p->full = 0;
+	p->nrecords = 0;
+	wbl_rows_reset(&p->cells);
+	free(p->records);
+	p->records = wbl_sdk_alloc(p->room * sizeof *p->records);
 	for (p->target = 0; !rc && p->target < 2; p->target++)
-		rc = data_walk(p->c->ends, p->c->table, p->target, take_batch, p);
+		rc = data_walk(p->c->ends, p->c->table, p->target, again_batch, p);
+	fold_records(p);
+	p->c->windows++;
 	return rc;
 }
 
@@ -157,37 +262,80 @@ static struct data_counts count_key(const struct record *r, size_t n, int keyed)
 	return left;
 }
 
+/* Groups that differ, in the order in which their rows were read. */
+static struct group *groups_of(struct passing *p, size_t *ret_n)
+{
+	struct group *list = NULL;
+	size_t n = 0, cap = 0;
+
+	for (size_t i = 0, k; i < p->nrecords; i = k) {
+		size_t at = SIZE_MAX;
+
+		for (k = i; k < p->nrecords && same_key(&p->records[i], &p->records[k]); k++)
+			if (p->records[k].at && p->records[k].at < at)
+				at = p->records[k].at;
+		if (n == cap) {
+			cap = cap * 2 + 64;
+			list = wbl_sdk_grow(list, cap * sizeof *list);
+		}
+		list[n++] = (struct group){ i, k - i, at };
+	}
+	*ret_n = n;
+	return list;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct group *x = a, *y = b;
+
+	if (x->at != y->at)
+		return x->at < y->at ? -1 : 1;
+	return (x->from > y->from) - (x->from < y->from);
+}
+
+static int32_t tell_group(struct passing *p, const struct group *g, data_bad_key *each, void *arg)
+{
+	const struct record *r = &p->records[g->from];
+	struct data_bad bad = { .key = { r->key_lo, r->key_hi },
+		.n = count_key(r, g->n, p->c->table->nkey > 0),
+		.whole = 1,
+		.nrows = g->n,
+		.rows = wbl_sdk_alloc(g->n * sizeof *bad.rows) };
+	int32_t rc;
+
+	for (size_t i = 0; i < g->n; i++) {
+		bad.rows[i].more = r[i].more;
+		bad.rows[i].cells = (struct wbl_bytes){ p->cells.data + r[i].at - 1, r[i].len };
+		bad.whole = bad.whole && r[i].at;
+	}
+	rc = each ? each(arg, &bad) : WBL_OK;
+	free(bad.rows);
+	return rc;
+}
+
 static int32_t tell_window(struct passing *p, data_bad_key *each, void *arg)
 {
-	struct data_compare *c = p->c;
+	size_t n;
+	struct group *list = groups_of(p, &n);
 	int32_t rc = WBL_OK;
 
-	fold_records(p);
-	for (size_t i = 0, k; !rc && i < p->nrecords; i = k) {
-		const struct record *r = &p->records[i];
-		struct data_counts n;
-
-		for (k = i + 1; k < p->nrecords && same_key(r, &p->records[k]);)
-			k++;
-		n = count_key(r, k - i, c->table->nkey > 0);
-		if (!n.missing && !n.extra && !n.changed)
-			continue;
-		c->counts.missing += n.missing;
-		c->counts.extra += n.extra;
-		c->counts.changed += n.changed;
-		rc = each ? each(arg, &(struct data_key){ r->key_lo, r->key_hi }, &n) : WBL_OK;
-	}
+	if (n)
+		qsort(list, n, sizeof *list, by_place);
+	for (size_t i = 0; !rc && i < n; i++)
+		rc = tell_group(p, &list[i], each, arg);
+	free(list);
 	return rc;
 }
 
 /* As many buckets as there is room for, one at least. */
 static int next_window(struct passing *p, uint64_t room)
 {
+	const struct data_compare *c = p->c;
 	uint64_t rows = 0;
 
 	p->from = p->to;
-	for (; p->to < p->nbuckets; p->to++) {
-		const struct bucket *b = &p->buckets[p->to];
+	for (; p->to < c->nbuckets; p->to++) {
+		const struct bucket *b = &c->buckets[p->to];
 
 		if (!differs(b))
 			continue;
@@ -196,49 +344,77 @@ static int next_window(struct passing *p, uint64_t room)
 		rows += b->rows;
 	}
 	p->room = (size_t)(rows < room ? rows + rows / 4 + 64 : room);
-	p->nrecords = 0;
 	return rows > 0;
 }
 
-static int32_t windows(struct passing *p, data_bad_key *each, void *arg)
+static void passing_clear(struct passing *p)
 {
-	uint64_t room = p->c->sample->memory / 2 / sizeof *p->records;
+	wbl_rows_clear(&p->cells);
+	wbl_rows_clear(&p->scratch);
+	free(p->records);
+}
+
+struct counting {
+	struct data_counts *sum;
+	data_bad_key *each;
+	void *arg;
+};
+
+static int32_t count_one(void *arg, const struct data_bad *bad)
+{
+	struct counting *c = arg;
+
+	c->sum->missing += bad->n.missing;
+	c->sum->extra += bad->n.extra;
+	c->sum->changed += bad->n.changed;
+	return c->each(c->arg, bad);
+}
+
+int32_t data_compare_rows(struct data_compare *c, data_bad_key *each, void *arg)
+{
+	struct passing p = { .c = c };
+	struct counting counting = { &c->counts, each, arg };
 	int32_t rc = WBL_OK;
 
-	p->second = 1;
-	for (p->to = 0; !rc && next_window(p, room);) {
-		free(p->records);
-		p->records = wbl_sdk_alloc(p->room * sizeof *p->records);
-		p->c->windows++;
-		rc = both_sides(p);
-		rc = rc ? rc : tell_window(p, each, arg);
+	while (!rc && next_window(&p, c->sample->memory / 3 / sizeof *p.records)) {
+		rc = read_again(&p);
+		rc = rc ? rc : tell_window(&p, count_one, &counting);
 	}
+	passing_clear(&p);
 	return rc;
 }
 
-static size_t how_many(uint64_t rows, size_t memory)
+int32_t data_compare_keys(
+	struct data_compare *c, struct data_keys *keys, data_bad_key *each, void *arg)
 {
-	size_t n = LEAST_BUCKETS;
+	struct passing p = { .c = c, .keys = keys };
+	size_t step = keys->n;
+	int32_t rc = WBL_OK;
 
-	while (n < rows / ROWS_IN_BUCKET && n * 2 * sizeof(struct bucket) <= memory / 4)
-		n *= 2;
-	return n;
+	data_keys_sort(keys);
+	while (!rc && p.from < keys->n) {
+		p.to = p.from + step < keys->n ? p.from + step : keys->n;
+		p.room = 2 * (p.to - p.from) + 64;
+		rc = read_again(&p);
+		if (!rc && p.full) {
+			step = (p.to - p.from) / 2;
+			continue;
+		}
+		rc = rc ? rc : tell_window(&p, each, arg);
+		p.from = p.to;
+	}
+	passing_clear(&p);
+	return rc;
 }
 
 int32_t data_compare_run(struct data_compare *c, data_bad_key *each, void *arg)
 {
-	struct passing p = { .c = c };
-	int32_t rc;
+	int32_t rc = WBL_OK;
 
-	p.nbuckets = how_many(c->rows, c->sample->memory);
-	p.buckets = wbl_sdk_alloc(p.nbuckets * sizeof *p.buckets);
-	memset(c->looked, 0, sizeof c->looked);
-	memset(&c->counts, 0, sizeof c->counts);
-	c->all[0] = c->all[1] = c->windows = 0;
-	rc = both_sides(&p);
-	rc = rc ? rc : windows(&p, each, arg);
-	wbl_rows_clear(&p.scratch);
-	free(p.buckets);
-	free(p.records);
+	data_compare_begin(c);
+	for (int target = 0; !rc && target < 2; target++)
+		rc = data_compare_side(c, target);
+	rc = rc ? rc : data_compare_rows(c, each, arg);
+	data_compare_end(c);
 	return rc;
 }

@@ -334,13 +334,12 @@ static int32_t mend_keys(struct mending *m)
 
 /* ---- more than are recorded ---- */
 
-static int32_t add_key(void *arg, const struct data_key *key, const struct data_counts *n)
+static int32_t add_key(void *arg, const struct data_bad *bad)
 {
 	struct mending *m = arg;
 
-	(void)n;
 	if (m->keys.n < m->all.memory / 256)
-		data_keys_add(&m->keys, key->lo, key->hi);
+		data_keys_add(&m->keys, bad->key.lo, bad->key.hi);
 	return WBL_OK;
 }
 

@@ -7,7 +7,7 @@
 #include <strings.h>
 #include <string.h>
 
-enum { MOST_NAMED = 1000 }; /* the engine keeps as many */
+enum { MOST_NAMED = 1000 /* the engine keeps as many */, UNKNOWN_ROWS = 1 << 20 };
 
 /* ---- reading back ---- */
 
@@ -86,22 +86,6 @@ int32_t data_walk(struct data_ends *e, struct data_table *t, int target, data_ea
 	return rc == WBL_END ? WBL_OK : rc;
 }
 
-static int32_t sum_batch(void *arg, const struct wbl_batch *b)
-{
-	return data_flow_sum(arg, b);
-}
-
-static int32_t sum_side(struct data_ends *e, struct data_table *t, int target, struct wbl_sum *ret)
-{
-	struct data_flow f;
-	int32_t rc;
-
-	data_flow_init(&f, e->call, t, 1);
-	rc = data_walk(e, t, target, sum_batch, &f);
-	*ret = f.sum;
-	data_flow_clear(&f);
-	return rc;
-}
 
 /* ---- the verify call of a copy ---- */
 
@@ -127,18 +111,30 @@ struct verifying {
 	struct wbl_sum want, found;
 	int kept; /* want is what was copied, not what the source has now */
 	struct data_compare compare;
-	struct data_keys keys; /* of the first rows that differ */
-	struct data_seen seen;
-	uint64_t named;
+	struct data_namer namer;
+	uint64_t bad_keys;
+	struct data_keys later; /* rows that there was no room for */
 };
 
-static int32_t bad_key(void *arg, const struct data_key *key, const struct data_counts *n)
+static int32_t bad_key(void *arg, const struct data_bad *bad)
 {
 	struct verifying *v = arg;
 
-	(void)n;
-	if (v->keys.n < MOST_NAMED)
-		data_keys_add(&v->keys, key->lo, key->hi);
+	if (v->namer.enough || v->bad_keys++ >= MOST_NAMED)
+		return WBL_OK;
+	if (bad->whole)
+		data_name_key(&v->namer, bad);
+	else
+		data_keys_add(&v->later, bad->key.lo, bad->key.hi);
+	return WBL_OK;
+}
+
+static int32_t later_key(void *arg, const struct data_bad *bad)
+{
+	struct verifying *v = arg;
+
+	if (!v->namer.enough)
+		data_name_key(&v->namer, bad);
 	return WBL_OK;
 }
 
@@ -157,22 +153,22 @@ static int source_moved(const struct verifying *v)
 	return now->count <= v->want.count || now->count - v->want.count > left_out(v->work);
 }
 
+/* Both sides are in the buckets: what differs is counted, and the first of it named. */
 static int32_t compare(struct verifying *v)
 {
+	const struct wbl_sum *source = &v->compare.looked[0];
 	int32_t rc;
 
-	v->compare = (struct data_compare){ .ends = v->e,
+	v->namer = (struct data_namer){ .call = v->e->call,
 		.table = v->table,
-		.sample = &v->sample,
-		.rows = v->want.count > v->found.count ? v->want.count : v->found.count };
-	rc = data_compare_run(&v->compare, bad_key, v);
-	if (rc)
-		return rc;
-	v->seen.moved = (uint32_t)source_moved(v);
-	v->seen.whole = !v->sample.on;
-	v->seen.row_lo = v->compare.looked[0].row_lo;
-	v->seen.row_hi = v->compare.looked[0].row_hi;
-	return data_name_rows(v->e, v->table, &v->keys, &v->seen, v->sample.memory, &v->named);
+		.seen = { .moved = (uint32_t)source_moved(v),
+			.whole = !v->sample.on,
+			.row_lo = source->row_lo,
+			.row_hi = source->row_hi } };
+	rc = data_compare_rows(&v->compare, bad_key, v);
+	if (!rc && v->later.n && !v->namer.enough)
+		rc = data_compare_keys(&v->compare, &v->later, later_key, v);
+	return rc;
 }
 
 static void tell_found(struct verifying *v, uint64_t seen, uint64_t of, const char *how)
@@ -201,12 +197,12 @@ static int32_t tell_mismatch(struct verifying *v)
 	data_count_text(v->found.count, &text);
 	wbl_out_fmt(&text, " found, and their digests differ: ");
 	data_counts_tell(n, &text);
-	if (n->missing + n->extra + n->changed > v->keys.n || v->keys.n == MOST_NAMED) {
+	if (v->namer.enough || v->bad_keys > MOST_NAMED) {
 		wbl_out_fmt(&text, "; ");
-		data_count_text(v->named, &text);
+		data_count_text(v->namer.told, &text);
 		wbl_out_fmt(&text, " differences are named");
 	}
-	if (v->seen.moved)
+	if (v->namer.seen.moved)
 		wbl_warning_report(v->e->call, v->table->from,
 			"Mend the target by hand, or migrate what is new.",
 			"the source is not what was copied any more: differences are told "
@@ -225,18 +221,22 @@ static int none(const struct data_counts *n)
 
 static int32_t check_all(struct verifying *v)
 {
-	int32_t rc = v->kept ? WBL_OK : sum_side(v->e, v->table, 0, &v->want);
+	int32_t rc = v->kept ? WBL_OK : data_compare_side(&v->compare, 0);
 
-	rc = rc ? rc : sum_side(v->e, v->table, 1, &v->found);
+	if (!v->kept)
+		v->want = v->compare.looked[0];
+	rc = rc ? rc : data_compare_side(&v->compare, 1);
 	if (rc)
 		return rc;
+	v->found = v->compare.looked[1];
 	tell_found(v, v->found.count, v->found.count,
 		v->kept ? "every row and key by XXH3-128, against the sums taken during the copy"
 			: "every row and key by XXH3-128, against the source read again");
 	if (wbl_sum_equal(&v->want, &v->found))
 		return WBL_OK;
-	rc = compare(v);
-	if (rc < 0)
+	rc = v->kept ? data_compare_side(&v->compare, 0) : WBL_OK;
+	rc = rc ? rc : compare(v);
+	if (rc)
 		return rc;
 	if (none(&v->compare.counts))
 		wbl_warning_report(v->e->call, v->table->to,
@@ -250,8 +250,10 @@ static int32_t check_sample(struct verifying *v)
 {
 	struct wbl_out how = { 0 };
 	uint64_t want;
-	int32_t rc = compare(v);
+	int32_t rc = data_compare_side(&v->compare, 0);
 
+	rc = rc ? rc : data_compare_side(&v->compare, 1);
+	rc = rc ? rc : compare(v);
 	if (rc)
 		return rc;
 	want = v->kept ? v->want.count : v->compare.all[0];
@@ -277,8 +279,15 @@ static int32_t check_sums(struct data_ends *e, struct data_table *t, const struc
 
 	v.kept = kept_sum(work, t->to, &v.want);
 	data_sample_read(e->call, v.want.count, &v.sample);
+	v.compare = (struct data_compare){ .ends = e,
+		.table = t,
+		.sample = &v.sample,
+		.rows = v.kept ? v.want.count : UNKNOWN_ROWS,
+		.cells_room = v.sample.memory / 4 };
+	data_compare_begin(&v.compare);
 	rc = v.sample.on ? check_sample(&v) : check_all(&v);
-	data_keys_clear(&v.keys);
+	data_compare_end(&v.compare);
+	data_keys_clear(&v.later);
 	return rc;
 }
 

@@ -62,20 +62,49 @@ struct data_compare {
 	struct data_table *table;
 	const struct data_sample *sample;
 	uint64_t rows;             /* about how many, for the number of buckets */
+	size_t cells_room;         /* for cells of rows that may differ; 0: none are kept */
 	struct wbl_sum looked[2];  /* out: of the rows looked at, source and target */
 	uint64_t all[2];           /* out: rows there, looked at or not */
 	struct data_counts counts; /* out: exact */
-	uint64_t windows;          /* out: how often both sides were read for it */
+	uint64_t windows;          /* out: how often both sides were read again */
+	struct bucket *buckets;
+	size_t nbuckets;
 };
-/* Every key whose rows differ, each once, in the order of the buckets. */
-typedef int32_t data_bad_key(void *arg, const struct data_key *key, const struct data_counts *n);
-int32_t data_compare_run(struct data_compare *c, data_bad_key *each, void *arg);
+/* A row of a key that differs. more: how many more of it the source has; less than 0: the target. */
+struct data_bad_row {
+	struct wbl_bytes cells; /* long ones as struct data_long */
+	int64_t more;
+};
+struct data_bad {
+	struct data_key key;
+	struct data_counts n;
+	int whole; /* all cells of its rows were kept */
+	struct data_bad_row *rows;
+	size_t nrows;
+};
+typedef int32_t data_bad_key(void *arg, const struct data_bad *bad);
+void data_compare_begin(struct data_compare *c);
+/* Reads one side into the buckets. */
+int32_t data_compare_side(struct data_compare *c, int target);
+/* After both sides: every key whose rows differ, each once. */
+int32_t data_compare_rows(struct data_compare *c, data_bad_key *each, void *arg);
+/* The same for these keys only, with all cells. */
+int32_t data_compare_keys(
+	struct data_compare *c, struct data_keys *keys, data_bad_key *each, void *arg);
+void data_compare_end(struct data_compare *c);
+int32_t data_compare_run(struct data_compare *c, data_bad_key *each, void *arg); /* all of it */
 
 /* ---- data_name.c ---- */
 
-/* Reads the rows with these keys on both sides and tells each difference. *ret_told: how many. */
-int32_t data_name_rows(struct data_ends *e, struct data_table *t, struct data_keys *keys,
-	const struct data_seen *seen, size_t memory, uint64_t *ret_told);
+struct data_namer {
+	struct wbl_call *call;
+	struct data_table *table;
+	struct data_seen seen;
+	uint64_t told;
+	int enough; /* no more are kept */
+};
+/* Tells what differs: a row that is missing or too many, a column that is changed. */
+void data_name_key(struct data_namer *n, const struct data_bad *bad);
 
 /* ---- data_show.c ---- */
 
