@@ -55,3 +55,63 @@ apply()
 	[ ! -e rejects.jsonl ]
 	[ ! -e new.db ]
 }
+
+@test "corrected and handed in: taken once, the list shrinks, verify counts them, the way back takes them too" {
+	rows 3000 1000
+	spec 'reject_limit = 3; rejects = "rejects.jsonl";'
+	apply
+	flow_is completed
+	[ "$(whimbrel -o json report last | jq .differences.total)" = 3 ]
+	# Two of three corrected, in a copy.
+	jq -c 'select(.record.id != "2000") | .record.n = "7"' rejects.jsonl >mended.jsonl
+	before=$(flow_db_digest new.db)
+	# What is wrong in the file is named by its line, and nothing is written.
+	bad()
+	{
+		run whimbrel repair last --from bad.jsonl
+		[ "$status" -ne 0 ] || { echo "taken: $output"; return 1; }
+		[[ "$output" == *"$1"* ]] || { echo "$output"; return 1; }
+		[ "$(flow_db_digest new.db)" = "$before" ]
+	}
+	cat mended.jsonl rejects.jsonl >bad.jsonl
+	bad 'bad.jsonl:3: the same "id" stood there before'
+	{ head -1 mended.jsonl; echo; echo '{"id":'; } >bad.jsonl
+	bad 'bad.jsonl:3: '
+	{ head -1 mended.jsonl; tail -1 rejects.jsonl; } >bad.jsonl
+	bad 'bad.jsonl:2: the row cannot go to table "t": column "n"'
+	sed '2s!"id":"[^"]*"!"id":"copy:t/000001/77"!' mended.jsonl >bad.jsonl
+	bad 'bad.jsonl:2: the run has left out no row with this "id"'
+	jq -c '.record |= del(.s)' mended.jsonl >bad.jsonl
+	bad 'the record has no "s"'
+	jq -c '.record.id = "5"' mended.jsonl >bad.jsonl
+	bad 'bad.jsonl:1: the target refuses the row'
+	run whimbrel repair last --from nowhere.jsonl
+	[ "$status" -ne 0 ]
+	whimbrel verify -q last
+
+	run whimbrel repair last --from mended.jsonl
+	[ "$status" -eq 0 ] || { echo "$output"; false; }
+	[[ "$output" == *"2 rows corrected and taken, 1 are still left out"* ]] || { echo "$output"; false; }
+	[ "$(sqlite3 new.db 'SELECT count(*), (SELECT group_concat(n) FROM t WHERE id % 1000 = 0) FROM t')" = "2999|7,7" ]
+	[ "$(whimbrel -o json report last | jq -c '[.differences.total, ([.steps[].mended.items] | add)]')" = "[1,2]" ]
+	after=$(flow_db_digest new.db)
+	# Once more, the whole file now: only the third is new.
+	whimbrel -o json repair last --from mended.jsonl | jq -e '.corrected == 0 and .rejected == 1'
+	[ "$(flow_db_digest new.db)" = "$after" ]
+	jq -c '.record.n = "7"' rejects.jsonl >whole.jsonl
+	whimbrel -o json repair last --from whole.jsonl | jq -e '.corrected == 1 and .rejected == 0'
+	[ "$(sqlite3 new.db 'SELECT count(*), sum(n = 7) FROM t')" = "3000|4" ]
+	whimbrel verify -q last
+	[ "$(whimbrel -o json report last | jq .differences.total)" = 0 ]
+	flow_stop_engine
+	whimbrel verify -q last
+	# A row that was corrected is watched like any other, and mended without the others.
+	sqlite3 new.db "UPDATE t SET s = 'other' WHERE id = 1000"
+	run whimbrel verify last
+	[ "$status" -eq 10 ]
+	whimbrel -o json report last | jq -e '.differences.total == 1 and (.differences.shown[0].key | test("1000"))'
+	whimbrel repair last
+	[ "$(sqlite3 new.db 'SELECT s FROM t WHERE id = 1000')" = "text 1000" ]
+	whimbrel rollback -q last
+	[ ! -e new.db ]
+}

@@ -4,6 +4,7 @@
 #include "data_assess.h"
 #include "data_verify.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +70,8 @@ static int32_t data_repair(void *self, struct wbl_call *call, const struct wbl_w
 	data_call_begins(call, self, work);
 	if (!op)
 		return WBL_E_ABI;
+	if (work->size > offsetof(struct wbl_work, file) && work->file)
+		return op->repair ? data_resubmit(call, work) : WBL_OK;
 	return op->repair ? op->repair(call, work) : WBL_OK;
 }
 

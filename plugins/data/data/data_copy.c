@@ -183,6 +183,14 @@ static int read_body(struct wbl_bytes body, struct receipt_body *ret)
 	return ret->version == 1 ? 0 : -1;
 }
 
+void data_receipt_body(const struct wbl_sum *sum, struct wbl_out *ret)
+{
+	struct receipt_body b = { .version = 1, .sum = *sum };
+
+	wbl_out_reset(ret);
+	wbl_out_add(ret, &b, sizeof b);
+}
+
 int32_t data_receipt_attempt(struct data_ends *e, const char *key, uint64_t *ret)
 {
 	struct wbl_bytes body = { 0 };

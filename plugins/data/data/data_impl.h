@@ -28,13 +28,14 @@ struct data_table {
 	const struct wbl_node *target;  /* its entry in the target's description; NULL: not there */
 	int autoincrement;
 	struct data_transform *transform; /* NULL: none */
+	int corrected;                    /* what was corrected by repair counts as read */
 };
 struct data_map {
 	struct data_table *tables;
 	size_t ntables;
-	struct wbl_doc *source, *target; /* descriptions */
+	struct wbl_doc *source, *target;              /* descriptions */
 	const struct wbl_node *source_at, *target_at; /* the sets found last */
-	int whole, same_dialect;         /* whole: all tables, as they are */
+	int whole, same_dialect;                      /* whole: all tables, as they are */
 	void **owned;
 	size_t nowned;
 };
@@ -129,8 +130,10 @@ struct data_flow {
 	struct wbl_cell *cells;
 	struct wbl_sum sum;
 	uint64_t rejected, bytes;
-	int quiet;  /* rejects are counted and not told (they were told before) */
-	int enough; /* no more differences are kept */
+	int quiet;         /* rejects are counted and not told (they were told before) */
+	int enough;        /* no more differences are kept */
+	int ready;         /* the transform has seen these rows */
+	const char *place; /* where the row comes from when not from the source: file and line */
 };
 void data_flow_init(
 	struct data_flow *f, struct wbl_call *call, struct data_table *t, int check_only);
@@ -176,6 +179,10 @@ int32_t data_letters_retell(struct wbl_call *call, const struct wbl_work *work,
 /* Each line of a file with its number, from 1; the bytes may be changed. One that is too long: PARAM. */
 typedef int32_t data_line(void *arg, char *line, size_t len, uint64_t number);
 int32_t data_lines(struct wbl_call *call, int fd, const char *name, data_line *each, void *arg);
+/* All of it to a descriptor, which is named for errors; *o is empty then. */
+int32_t data_write_all(struct wbl_call *call, int fd, const char *name, struct wbl_out *o);
+/* The body of a receipt over rows that no chunk has written. */
+void data_receipt_body(const struct wbl_sum *sum, struct wbl_out *ret);
 /* Which attempt of the chunk with this key counts: what its receipt says; 0: none. */
 int32_t data_receipt_attempt(struct data_ends *e, const char *key, uint64_t *ret);
 /* The artefact with all of the run, in the step "rejects". */
@@ -200,6 +207,11 @@ int32_t data_copy_verify(struct wbl_call *call, const struct wbl_work *work);
 int32_t data_verify_execute(struct wbl_call *call, const struct wbl_work *work);
 /* Every row of one side, in target form, to `each`; quiet about rejects. */
 typedef int32_t data_each(void *arg, const struct wbl_batch *batch);
+/* repair with work->file. */
+int32_t data_resubmit(struct wbl_call *call, const struct wbl_work *work);
+/* The rows of this step that were corrected and are in the target, in target form. [verify, repair of a copy] */
+int32_t data_corrections_each(
+	struct data_ends *e, struct data_table *t, data_each *each, void *arg);
 int32_t data_walk(
 	struct data_ends *e, struct data_table *t, int target, data_each *each, void *arg);
 /* Before a target is read back, and each cell of it: in the form of the mapping, else as it stands. */

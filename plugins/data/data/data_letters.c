@@ -49,7 +49,7 @@ void data_letters_free(struct data_letters *l)
 	free(l);
 }
 
-static int32_t flush(struct wbl_call *call, int fd, const char *name, struct wbl_out *o)
+int32_t data_write_all(struct wbl_call *call, int fd, const char *name, struct wbl_out *o)
 {
 	size_t done = 0;
 
@@ -191,7 +191,7 @@ int32_t data_letters_add(struct data_letters *l, struct data_flow *f, int64_t po
 		wbl_out_close(o, '}');
 		wbl_out_add(o, "\n", 1);
 		if (o->len > ROOM)
-			rc = flush(f->call, l->fd, l->name.s, o);
+			rc = data_write_all(f->call, l->fd, l->name.s, o);
 	}
 	free(cells);
 	return rc;
@@ -205,7 +205,7 @@ int32_t data_letters_seal(struct data_letters *l, struct wbl_call *call)
 
 	if (fd < 0)
 		return WBL_OK;
-	rc = flush(call, fd, l->name.s, &l->out);
+	rc = data_write_all(call, fd, l->name.s, &l->out);
 	if (rc)
 		return rc;
 	l->fd = -1;

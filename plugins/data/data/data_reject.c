@@ -219,7 +219,10 @@ int32_t data_flow_reject(struct data_flow *f, int64_t position, const char *colu
 	f->rejected++;
 	if (f->quiet)
 		return WBL_OK;
-	place_of(f->table, position, &where);
+	if (f->place)
+		wbl_out_fmt(&where, "%s", f->place);
+	else
+		place_of(f->table, position, &where);
 	wbl_out_reset(&text);
 	if (value)
 		wbl_cell_show(&text, value);

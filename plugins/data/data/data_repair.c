@@ -405,6 +405,8 @@ int32_t data_copy_repair(struct wbl_call *call, const struct wbl_work *work)
 	if (!rc) {
 		rc = data_map_build(&e, &map);
 		m.table = rc ? NULL : data_map_find(&map, to);
+		if (m.table)
+			m.table->corrected = 1;
 		if (m.table && m.table->target)
 			rc = mend(&m, &map);
 		else if (!rc)

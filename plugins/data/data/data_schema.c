@@ -707,8 +707,26 @@ int32_t data_tidy_execute(struct wbl_call *call, const struct wbl_work *work)
 	WBL_FAULT(call, "receipts_recorded");
 	rc = rc < 0 ? rc : data_change(&e, work, change.s, NULL);
 	WBL_FAULT(call, "receipts_dropped");
+	if (!rc) /* whatever stands there from now on came later */
+		rc = data_undo_put(call, "dropped", "{}");
+	rc = rc < 0 ? rc : WBL_OK;
 	wbl_out_clear(&change);
 	data_close(&e);
+	return rc;
+}
+
+/* Receipts of repairs, which came after the others were dropped, stay beside those. */
+static int32_t restore(
+	struct data_ends *e, const struct wbl_work *work, const char *change, int later)
+{
+	static const char head[] = "{\"restore_receipts\":{";
+	struct wbl_out o = { 0 };
+	int32_t rc;
+
+	if (later && !strncmp(change, head, sizeof head - 1))
+		wbl_out_fmt(&o, "%s\"later\":true,%s", head, change + sizeof head - 1);
+	rc = data_change(e, work, o.s ? o.s : change, NULL);
+	wbl_out_clear(&o);
 	return rc;
 }
 
@@ -717,15 +735,22 @@ int32_t data_tidy_rollback(struct wbl_call *call, const struct wbl_work *work)
 	const struct wbl_undo_service *undo = wbl_service(call, "wbl.undo/1");
 	struct data_undo *list;
 	struct data_ends e;
-	size_t n;
+	size_t n, at = 0;
+	int later = 0;
 	int32_t rc = data_undo_list(call, &list, &n);
 
-	if (!rc && n && !list[0].reversed) {
+	for (size_t i = 0; !rc && i < n; i++)
+		if (!strcmp(list[i].id, "dropped"))
+			later = 1;
+		else
+			at = i;
+	if (!rc && n > (size_t)later && !list[at].reversed) {
 		rc = data_open_target(call, WBL_OPEN_WRITE, &e);
 		if (!rc) {
-			rc = data_change(&e, work, list[0].body, NULL);
+			rc = restore(&e, work, list[at].body, later);
 			WBL_FAULT(call, "receipts_restored");
-			rc = rc ? rc : undo->done(call, list[0].id);
+			rc = rc ? rc : undo->done(call, list[at].id);
+			rc = rc || !later ? rc : undo->done(call, "dropped");
 			data_close(&e);
 		}
 	}

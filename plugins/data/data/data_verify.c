@@ -83,6 +83,8 @@ int32_t data_walk(struct data_ends *e, struct data_table *t, int target, data_ea
 	}
 	store->scan_end(cursor);
 	data_flow_clear(&f);
+	if (rc == WBL_END && !target && t->corrected)
+		rc = data_corrections_each(e, t, each, arg);
 	return rc == WBL_END ? WBL_OK : rc;
 }
 
@@ -331,6 +333,8 @@ int32_t data_copy_verify(struct wbl_call *call, const struct wbl_work *work)
 	if (!rc) {
 		rc = data_map_build_one(&e, &m, to);
 		t = rc ? NULL : data_map_find(&m, to);
+		if (t)
+			t->corrected = left_out(work) > 0;
 		if (t && t->target)
 			rc = check_sums(&e, t, work);
 		else if (!rc)

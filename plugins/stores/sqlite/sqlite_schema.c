@@ -362,8 +362,10 @@ static int32_t restore_receipts(struct sqlite_change *c)
 {
 	const struct wbl_node *r = wbl_node_at(c->n, "receipts.0");
 	const char *origin = need(c, "origin");
-	int32_t rc = origin ? delete_receipts(c, origin) : WBL_OK;
+	int32_t rc = WBL_OK;
 
+	if (origin && !wbl_node_bool(c->n, "later", 0))
+		rc = delete_receipts(c, origin);
 	for (; !rc && origin && r; r = r->next) {
 		struct wbl_out key = { 0 };
 		struct wbl_receipt receipt = {
