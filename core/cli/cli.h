@@ -91,6 +91,8 @@ json_t *wbl_cli_follow(struct wbl_cli *c, const char *verb, json_t *args, unsign
  * NULL. */
 int wbl_cli_follow_run(
 	struct wbl_cli *c, const char *verb, json_t *args, unsigned how, const char *goal);
+/* With --events, of a verb that tells nothing on its way: the first line, and the result. The exit code. */
+int wbl_cli_print_events(struct wbl_cli *c, const json_t *result);
 /* The end of a run that was followed, as the invocation wants it. Takes `result`. */
 int wbl_cli_end(struct wbl_cli *c, json_t *result, const char *goal);
 

@@ -73,7 +73,9 @@ int wbl_cmd_plan(struct wbl_cli *c)
 	json_t *result = request_plan(c, c->args[0]);
 	int exit = result ? write_plan(c, result) : c->exit;
 
-	if (result && !exit)
+	if (result && !exit && c->events)
+		exit = wbl_cli_print_events(c, result);
+	else if (result && !exit)
 		exit = c->json ? wbl_cli_print_json(result, 0) : print_plan(c, result, true);
 	json_decref(result);
 	return exit;

@@ -351,6 +351,25 @@ static json_t *follow_here(struct follow *f, const char *verb, json_t *args)
 	return result;
 }
 
+/* The first line says what the others are. */
+static void begin_events(struct wbl_cli *c)
+{
+	json_t *version = json_pack(
+		"{s:s, s:s, s:s}", "type", "version", "format", "whimbrel.events", "v", "1.0");
+
+	if (!c->events_begun)
+		print_event(version);
+	c->events_begun = true;
+	json_decref(version);
+}
+
+int wbl_cli_print_events(struct wbl_cli *c, const json_t *result)
+{
+	begin_events(c);
+	print_typed("result", "result", result);
+	return ferror(stdout) ? 1 : 0;
+}
+
 json_t *wbl_cli_follow(struct wbl_cli *c, const char *verb, json_t *args, unsigned how)
 {
 	struct follow f = { .cli = c, .client = wbl_cli_client(c), .how = how };
@@ -367,14 +386,8 @@ json_t *wbl_cli_follow(struct wbl_cli *c, const char *verb, json_t *args, unsign
 	f.live = f.lines && wbl_cli_rich(stderr);
 	if (how & WBL_FOLLOW_NEW)
 		f.since = wbl_now_real() - 1000000; /* times are written in whole milliseconds */
-	if (c->events && !c->events_begun) {
-		json_t *version = json_pack("{s:s, s:s, s:s}", "type", "version", "format",
-			"whimbrel.events", "v", "1.0");
-
-		print_event(version);
-		json_decref(version);
-		c->events_begun = true;
-	}
+	if (c->events)
+		begin_events(c);
 	result = follow_here(&f, verb, args);
 	wbl_narrator_clear(&f.narrator);
 	wbl_buf_clear(&f.lines_due);

@@ -343,38 +343,77 @@ static void part_cost(struct wbl_paper *p, const json_t *plan)
 	claims_line(p, json_object_get(plan, "steps"));
 }
 
-static size_t step_risks(struct wbl_paper *p, const json_t *step, int level)
+/* The risks of one level: [why, mitigation, steps...], the same one of many steps together. */
+static json_t *group_risks(const json_t *plan, int level)
 {
-	const json_t *r;
-	size_t i, n = 0;
+	json_t *groups = json_object(), *group;
+	const json_t *step, *r;
+	size_t i, k;
 
-	json_array_foreach(json_object_get(step, "risks"), i, r)
+	json_array_foreach(json_object_get(plan, "steps"), i, step)
+		json_array_foreach(json_object_get(step, "risks"), k, r)
 	{
+		WBL_AUTOFREE char *key = wbl_strf(
+			"%s\x1f%s", wbl_value_str(r, "why"), wbl_value_str(r, "mitigation"));
+
 		if (wbl_json_int(r, "level", 1) != level)
 			continue;
-		n++;
-		if (!p)
-			continue;
-		wbl_paper_tint(p, risk_tints[level]);
-		wbl_paper_wrap(p, 2, "%s: %s: %s", risk_words[level], wbl_value_str(step, "id"),
-			wbl_value_str(r, "why"));
-		wbl_paper_tint(p, WBL_TINT_NONE);
-		if (*wbl_value_str(r, "mitigation"))
-			wbl_paper_wrap(p, 6, "against it: %s", wbl_value_str(r, "mitigation"));
+		group = json_object_get(groups, key);
+		if (!group) {
+			group = json_pack(
+				"[s, s]", wbl_value_str(r, "why"), wbl_value_str(r, "mitigation"));
+			json_object_set_new(groups, key, group);
+		}
+		json_array_append_new(group, json_string(wbl_value_str(step, "id")));
 	}
+	return groups;
+}
+
+static char *steps_of_group(const json_t *group)
+{
+	enum { NAMED = 12 };
+	size_t n = json_array_size(group) - 2, i;
+	struct wbl_buf b = { 0 };
+
+	for (i = 0; i < n && i < NAMED; i++)
+		wbl_buf_addf(
+			&b, "%s%s", i ? ", " : "", json_string_value(json_array_get(group, i + 2)));
+	if (n > NAMED)
+		wbl_buf_addf(&b, " and %zu more", n - NAMED);
+	return b.data;
+}
+
+static size_t risks_of_level(struct wbl_paper *p, const json_t *plan, int level)
+{
+	json_t *groups = group_risks(plan, level), *group;
+	size_t n = json_object_size(groups);
+	const char *key, *against;
+
+	json_object_foreach(groups, key, group)
+	{
+		WBL_AUTOFREE char *steps = steps_of_group(group);
+
+		against = json_string_value(json_array_get(group, 1));
+		wbl_paper_tint(p, risk_tints[level]);
+		wbl_paper_wrap(p, 2, "%s: %s: %s", risk_words[level], steps,
+			json_string_value(json_array_get(group, 0)));
+		wbl_paper_tint(p, WBL_TINT_NONE);
+		if (*against)
+			wbl_paper_wrap(p, 6, "against it: %s", against);
+	}
+	json_decref(groups);
 	return n;
 }
 
 static void part_risks(struct wbl_paper *p, const json_t *plan)
 {
-	const json_t *step, *warnings = json_object_get(plan, "warnings"), *w;
+	const json_t *warnings = json_object_get(plan, "warnings"), *w;
 	size_t i, n = 0;
 	int level;
 
 	wbl_paper_head(p, "What can go wrong");
 	for (level = 3; level > 0; level--)
-		json_array_foreach(json_object_get(plan, "steps"), i, step) n +=
-			step_risks(p, step, level);
+		n += risks_of_level(p, plan, level);
 	json_array_foreach((json_t *)warnings, i, w)
 	{
 		WBL_AUTOFREE char *text = json_is_object(w)

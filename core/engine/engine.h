@@ -47,6 +47,8 @@ struct wbl_engine {
 	void (*on_progress)(void *ctx, struct wbl_run *run);
 	bool (*wants_entries)(void *ctx, struct wbl_run *run);
 	void *observer;
+	unsigned char ref_key[32]; /* refs.c */
+	bool has_ref_key;
 	json_t *binding;         /* ids of plans that are being applied just now */
 	struct wbl_error broken; /* code != 0: the state cannot be written, the process must end */
 };

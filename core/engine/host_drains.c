@@ -129,6 +129,7 @@ void wbl_serve_drain(struct wbl_call_request *call, struct wbl_frame *f)
 	wbl_step_append(b, &(struct wbl_entry){ .kind = WBL_KIND_DEMAND,
 				   .attempt = b->demand + 1,
 				   .name = wbl_serve_text(f, "position") });
+	b->demand_deadline = wbl_deadline(timeout);
 	w = wbl_alloc(sizeof *w);
 	w->demand = b->demand;
 	w->background = b;

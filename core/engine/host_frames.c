@@ -158,6 +158,7 @@ void wbl_host_send_signal(struct wbl_call_request *call)
 	wbl_json_puti(j, "set", call->signals);
 	wbl_json_puti(j, "epoch", call->epoch);
 	wbl_json_puti(j, "demand", call->background ? call->step->demand : 0);
+	wbl_json_puti(j, "deadline_ns", call->background ? call->step->demand_deadline : 0);
 	wbl_json_put(j, "position", call->background ? call->step->demand_position : NULL);
 	json_object_set_new(j, "throttle", throttle_json(call->host));
 	wbl_host_send(call->host, WBL_WIRE_SIGNAL, 0, j, NULL, 0, -1);

@@ -10,6 +10,7 @@
 #include "core/engine/host_service.h"
 #include "core/engine/names.h"
 #include "core/engine/planner.h"
+#include "core/engine/refs.h"
 #include "core/engine/run.h"
 #include "core/engine/values.h"
 #include "core/state/artefact.h"
@@ -320,22 +321,23 @@ void wbl_serve_art_open(struct wbl_call_request *call, struct wbl_frame *f)
 
 /* --- differences --- */
 
-static struct wbl_buf difference_body(const struct wbl_frame *f)
+static int32_t difference_body(
+	struct wbl_engine *e, const struct wbl_frame *f, struct wbl_buf *ret, struct wbl_error *err)
 {
 	WBL_AUTOFREE char *json = wbl_json_text(f->json);
 	uint32_t len = (uint32_t)strlen(json);
-	struct wbl_buf b = { 0 };
 
-	wbl_buf_add(&b, &len, sizeof len);
-	wbl_buf_add(&b, json, len);
-	wbl_buf_add(&b, f->blob.data, f->blob.len);
-	return b;
+	wbl_buf_add(ret, &len, sizeof len);
+	wbl_buf_add(ret, json, len);
+	return wbl_ref_seal(e, f->blob.data, f->blob.len, ret, err);
 }
 
 void wbl_serve_diff(struct wbl_call_request *call, struct wbl_frame *f)
 {
 	const char *kind = wbl_difference_name(wbl_json_int(f->json, "kind", 0));
-	struct wbl_buf b;
+	struct wbl_buf b = { 0 };
+	struct wbl_error err;
+	int32_t rc;
 
 	if (!kind) {
 		wbl_serve_reply(call, f, WBL_E_ABI);
@@ -350,7 +352,12 @@ void wbl_serve_diff(struct wbl_call_request *call, struct wbl_frame *f)
 		wbl_serve_reply(call, f, WBL_END);
 		return;
 	}
-	b = difference_body(f);
+	rc = difference_body(call->engine, f, &b, &err);
+	if (rc) {
+		wbl_serve_refuse(call, f, rc, &err);
+		wbl_buf_clear(&b);
+		return;
+	}
 	wbl_serve_append(call, (struct wbl_entry){ .kind = WBL_KIND_DIFFERENCE,
 				       .name = kind,
 				       .attempt = call->attempt,
@@ -448,6 +455,8 @@ void wbl_serve_diff_next(struct wbl_call_request *call, struct wbl_frame *f)
 		.after = wbl_json_int(f->json, "after", 0),
 		.limit = 1 };
 	struct one_entry one = { 0 };
+	struct wbl_buf ref = { 0 };
+	struct wbl_error err;
 	uint32_t len = 0;
 	json_t *j = NULL;
 
@@ -463,11 +472,15 @@ void wbl_serve_diff_next(struct wbl_call_request *call, struct wbl_frame *f)
 	}
 	if (!j) {
 		wbl_serve_reply(call, f, WBL_END);
+	} else if (wbl_ref_open(call->engine, one.body.data + sizeof len + len,
+			   one.body.len - sizeof len - len, &ref, &err)) {
+		json_decref(j);
+		wbl_serve_refuse(call, f, err.code, &err);
 	} else {
 		wbl_json_puti(j, "seq", one.seq);
-		wbl_host_reply(call, f->seq, 0, j, one.body.data + sizeof len + len,
-			one.body.len - sizeof len - len, -1);
+		wbl_host_reply(call, f->seq, 0, j, ref.data, ref.len, -1);
 	}
+	wbl_buf_clear(&ref);
 	clear_one(&one);
 }
 

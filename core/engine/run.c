@@ -211,14 +211,13 @@ static struct wbl_instance *instance(struct wbl_run *run, const char *name)
 	return NULL;
 }
 
-static const json_t *policy_of(const struct wbl_run *run, const char *migration)
+static const json_t *migration_of(const struct wbl_run *run, const char *name)
 {
 	const json_t *m;
 	size_t i;
 
 	json_array_foreach(json_object_get(run->plan, "migrations"), i,
-		m) if (!strcmp(wbl_json_str(m, "name"), migration)) return json_object_get(m,
-		"policy");
+		m) if (!strcmp(wbl_json_str(m, "name"), name)) return m;
 	return NULL;
 }
 
@@ -236,11 +235,30 @@ static int64_t limit(const json_t *limits, const json_t *policy, const char *key
 	return n < 0 ? otherwise : n > most ? most : n;
 }
 
+/* Each process that works on chunks opens the stores and routers of its migration: together no more than allowed. */
+static int64_t processes_for(int64_t processes, int64_t connections, const json_t *migration)
+{
+	int64_t each = 0;
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach(json_object_get(migration, "peers"), i, p)
+	{
+		const char *interface = wbl_json_str(p, "interface");
+
+		each += interface &&
+			(!strcmp(interface, "wbl.store/1") || !strcmp(interface, "wbl.router/1"));
+	}
+	if (connections <= 0 || !each || processes * each <= connections)
+		return processes;
+	return connections < each ? 1 : connections / each;
+}
+
 static void make_step(struct wbl_run *run, struct wbl_run_step *s, const json_t *def)
 {
 	const json_t *limits = json_object_get(def, "limits");
 	const char *migration = wbl_json_str(def, "migration");
-	const json_t *policy = policy_of(run, migration);
+	const json_t *policy = json_object_get(migration_of(run, migration), "policy");
 
 	s->run = run;
 	s->def = def;
@@ -256,7 +274,8 @@ static void make_step(struct wbl_run *run, struct wbl_run_step *s, const json_t 
 	s->flags = wbl_step_flags_parse(json_object_get(def, "flags"));
 	s->attempts_max = limit(limits, policy, "attempts", 1000, 3);
 	s->restarts_max = limit(limits, NULL, "restarts", 1000000, 3);
-	s->processes_max = limit(limits, policy, "processes", 1024, 2);
+	s->processes_max = processes_for(limit(limits, policy, "processes", 1024, 2),
+		wbl_json_int(limits, "connections", 0), migration_of(run, migration));
 	s->grace_ns = limit(limits, NULL, "grace_ns", HOUR, 0);
 	s->timeout_ns = limit(limits, policy, "timeout_ns", YEAR, 0);
 	s->backoff_ns = limit(limits, policy, "backoff_ns", HOUR, INT64_C(1000000000));

@@ -110,6 +110,7 @@ struct wbl_run_step {
 	bool tried;   /* rehearse.c: on a copy, or it was found that it cannot be */
 	size_t trial; /* which of its calls is under way */
 	int64_t trial_pass;
+	int64_t demand_deadline; /* monotonic ns: who asked waits no longer; 0: no limit */
 	struct wbl_drain_waiter *waiters;
 };
 
@@ -224,6 +225,7 @@ void wbl_step_probe(struct wbl_run_step *s);
 void wbl_step_feed_chunks(struct wbl_run_step *s); /* partitioned: as many as limits allow */
 void wbl_step_set_state(
 	struct wbl_run_step *s, enum wbl_step_state state, int32_t status, const json_t *error);
+int64_t wbl_deadline(int64_t wait_ns); /* monotonic ns; 0: none */
 void wbl_step_finish_background(struct wbl_run_step *s);
 void wbl_step_answer_drains(struct wbl_run_step *background); /* those whose demand is met */
 void wbl_step_refuse_drains(struct wbl_run_step *background); /* it is down: nobody will drain */

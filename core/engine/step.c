@@ -649,11 +649,19 @@ void wbl_step_verify(struct wbl_run_step *s, uint32_t flags)
 
 /* --- background --- */
 
+int64_t wbl_deadline(int64_t wait_ns)
+{
+	int64_t now = wbl_now_mono();
+
+	return wait_ns <= 0 || wait_ns > INT64_MAX - now ? 0 : now + wait_ns;
+}
+
 void wbl_step_finish_background(struct wbl_run_step *s)
 {
 	if (!s->call || (s->call->signals & WBL_SIGNAL_FINISH))
 		return;
 	wbl_step_append(s, &(struct wbl_entry){
 				   .kind = WBL_KIND_DEMAND, .attempt = s->demand + 1, .name = "" });
+	s->demand_deadline = wbl_deadline(s->timeout_ns);
 	wbl_call_signal(s->call, WBL_SIGNAL_DRAIN | WBL_SIGNAL_FINISH);
 }

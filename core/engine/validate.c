@@ -317,6 +317,15 @@ static void on_checked(struct wbl_call_request *call, const struct wbl_outcome_o
 		finding(c, words[severity < 0 || severity > 3 ? 1 : severity],
 			wbl_json_str(d, "where"), wbl_json_str(d, "text"), wbl_json_str(d, "hint"));
 	}
+	json_array_foreach(call->findings, i, d)
+	{
+		const char *text = wbl_json_str(d, "text");
+
+		finding(c, "note", call->instance->name, text ? text : "the handler's own finding",
+			NULL);
+		json_object_set(json_array_get(c->findings, json_array_size(c->findings) - 1),
+			"finding", d);
+	}
 	if (o->status < 0 && (o->died || o->status != WBL_E_UNSUPPORTED) && (o->died || !said))
 		finding(c, "error", call->instance->name, o->error.text, o->error.hint);
 	else if (o->status == WBL_E_UNSUPPORTED && c->done != run_checked)

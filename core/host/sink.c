@@ -278,8 +278,8 @@ static int32_t sink_append(
 	rc = target_get(w->sink, call, b.set, &k.target);
 	if (rc)
 		return rc;
-	w->rows += b.rows;
 	if (b.lane) {
+		w->rows += b.rows;
 		say_unchecked(k.target, "rows of a lane pass unread and were not checked");
 		return 0;
 	}
@@ -299,6 +299,8 @@ static int32_t sink_append(
 	k.names = names;
 	if (!rc)
 		rc = check_rows(&k, &b, ret_bad);
+	if (!rc) /* of a refused batch nothing is kept */
+		w->rows += b.rows;
 	json_decref(names);
 	return rc;
 }

@@ -219,6 +219,9 @@ void wbl_row_begin(struct wbl_rows *r, int kind);
 void wbl_row_drop(struct wbl_rows *r); /* the open row is forgotten */
 /* Closes the row; its cells are returned (valid until the next change of *r). */
 struct wbl_bytes wbl_row_end(struct wbl_rows *r);
+/* Gives a sized struct to a caller who has set the size of his own (stores: batches, outcomes): as much as both have,
+ * and his size stays. NULL is nobody. */
+void wbl_struct_give(void *ret, const void *own);
 void wbl_rows_batch(const struct wbl_rows *r, const char *set, const char *const *columns,
 	struct wbl_batch *ret);
 

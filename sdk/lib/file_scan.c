@@ -232,6 +232,7 @@ static int32_t add_row(struct cursor *c)
 int32_t wbl_files_read(void *cursor, struct wbl_call *call, struct wbl_batch *ret)
 {
 	struct cursor *c = cursor;
+	struct wbl_batch b;
 	int32_t rc = WBL_OK;
 
 	c->w.call = call;
@@ -244,7 +245,8 @@ int32_t wbl_files_read(void *cursor, struct wbl_call *call, struct wbl_batch *re
 		return rc;
 	if (!c->rows.rows)
 		return WBL_END;
-	wbl_rows_batch(&c->rows, c->w.set->name, NULL, ret);
+	wbl_rows_batch(&c->rows, c->w.set->name, NULL, &b);
+	wbl_struct_give(ret, &b);
 	return WBL_OK;
 }
 

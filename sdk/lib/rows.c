@@ -59,6 +59,21 @@ struct wbl_bytes wbl_row_end(struct wbl_rows *r)
 	return (struct wbl_bytes){ r->data + r->row + 6, len - 2 };
 }
 
+/* Both begin with their size: the caller's says how much it has room for, and stays. */
+void wbl_struct_give(void *ret, const void *own)
+{
+	uint32_t room, size;
+
+	if (!ret)
+		return;
+	memcpy(&room, ret, sizeof room);
+	memcpy(&size, own, sizeof size);
+	size = size < room ? size : room;
+	if (size > sizeof size)
+		memcpy((char *)ret + sizeof size, (const char *)own + sizeof size,
+			size - sizeof size);
+}
+
 void wbl_rows_batch(const struct wbl_rows *r, const char *set, const char *const *columns,
 	struct wbl_batch *ret)
 {

@@ -39,6 +39,10 @@ again()
 	run whimbrel verify last
 	[ "$status" -eq 10 ] || { echo "$output"; return 1; }
 	[ "$(abi_calls lasting t)" = 0 ]
+	# What repair needs to find them stands nowhere in the clear, and is not lost with the engine.
+	! grep -aq 'set\.[0-9]' state/history.db*
+	[ "$(stat -c %a state/ref.key)" = 600 ]
+	flow_kill_engine
 	whimbrel repair last
 	[ "$(sort ctl/mended)" = "$(printf 'set.0\nset.1\nset.2')" ]
 	whimbrel verify last
@@ -46,6 +50,13 @@ again()
 	abi_go broken3
 	whimbrel verify last || [ $? = 10 ]
 	rm ctl/mended
+	flow_stop_engine
+	mv state/ref.key other.key
+	run whimbrel repair last
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"cannot be decrypted"* ]]
+	flow_stop_engine
+	mv other.key state/ref.key
 	whimbrel repair last
 	[ "$(wc -l <ctl/mended)" = 3 ]
 }

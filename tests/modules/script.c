@@ -207,6 +207,7 @@ static int32_t plan_step(struct wbl_call *call, const struct wbl_node *s)
 		.attempts = (uint32_t)wbl_node_int(s, "attempts", 0),
 		.restarts = (uint32_t)wbl_node_int(s, "restarts", 0),
 		.processes = (uint32_t)wbl_node_int(s, "processes", 0),
+		.connections = (uint32_t)wbl_node_int(s, "connections", 0),
 		.timeout_ns = wbl_node_int(s, "timeout", 0) };
 	struct wbl_step step = { .size = sizeof step,
 		.flags = flags_of(wbl_node_str(s, "flags")),
@@ -221,9 +222,15 @@ static int32_t plan_step(struct wbl_call *call, const struct wbl_node *s)
 		.barrier = text_or_null(s, "barrier"),
 		.finishes = text_or_null(s, "finishes"),
 		.retry_from = text_or_null(s, "retry_from") };
+	struct wbl_risk risk = { .size = sizeof risk,
+		.level = 2,
+		.why = text_or_null(s, "risk"),
+		.mitigation = "take care" };
+	const struct wbl_risk *risks[] = { risk.why ? &risk : NULL, NULL };
 	int32_t rc;
 
 	claims_of(&claimed, claims, list);
+	step.risks = risks;
 	step.claims = list;
 	if (step.flags & WBL_STEP_MANUAL)
 		step.manual = &manual;
@@ -291,6 +298,17 @@ static int32_t s_probe(
 	return rc;
 }
 
+/* check of the migration: the parameter `check` */
+static int32_t s_check(
+	void *self, struct wbl_call *call, const struct wbl_work *work, int32_t level)
+{
+	struct script_job j = { call, work, wbl_service(call, "wbl.run/1"), 0 };
+	const char *script = wbl_param_text(call, "check").s;
+
+	(void)self, (void)level;
+	return script && *script ? script_play(&j, script) : WBL_E_UNSUPPORTED;
+}
+
 static int32_t s_repair(void *self, struct wbl_call *call, const struct wbl_work *work)
 {
 	(void)self;
@@ -308,5 +326,6 @@ static const struct wbl_handler script = {
 	.partition = s_partition,
 	.probe = s_probe,
 	.repair = s_repair,
+	.check = s_check,
 };
 WBL_MODULE(script, "org.whimbrel.test.script", "1.0.0", WBL_HANDLER(&script))

@@ -248,6 +248,7 @@ static int32_t do_serve(struct script_job *j, char **w, int n)
 		if ((sig.set & WBL_SIGNAL_DRAIN) && sig.demand > answered && !*w[3] &&
 			at >= (sig.position ? atoll(sig.position) : 0)) {
 			mirror(j, w[1], w[2]);
+			put_line(j, "@deadlines", sig.deadline_ns ? "some" : "none", 4);
 			rc = j->run->drained(j->call, sig.demand, pos);
 			answered = sig.demand;
 		}

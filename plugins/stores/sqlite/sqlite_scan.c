@@ -292,6 +292,7 @@ static int next_row(struct sqlite_cursor *c)
 int32_t sqlite_read(void *cursor, struct wbl_call *call, struct wbl_batch *ret)
 {
 	struct sqlite_cursor *c = cursor;
+	struct wbl_batch b;
 	int32_t rc = WBL_OK;
 	int step = SQLITE_DONE;
 
@@ -313,7 +314,8 @@ int32_t sqlite_read(void *cursor, struct wbl_call *call, struct wbl_batch *ret)
 	c->done = step == SQLITE_DONE;
 	if (!c->rows.rows)
 		return WBL_END;
-	wbl_rows_batch(&c->rows, c->set, c->names, ret);
+	wbl_rows_batch(&c->rows, c->set, c->names, &b);
+	wbl_struct_give(ret, &b);
 	return WBL_OK;
 }
 

@@ -451,7 +451,8 @@ int32_t sqlite_commit(void *writer, struct wbl_call *call, const struct wbl_rece
 		if (++tries > 3)
 			break;
 	if (step == SQLITE_OK) {
-		*ret = (struct wbl_outcome){ .size = sizeof *ret, .written = w->written };
+		wbl_struct_give(
+			ret, &(struct wbl_outcome){ .size = sizeof *ret, .written = w->written });
 		writer_free(w);
 		return WBL_OK;
 	}
