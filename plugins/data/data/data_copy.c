@@ -14,6 +14,7 @@ struct receipt_body { /* stored in targets: append, never change */
 	struct wbl_sum sum;
 	uint64_t rejected, bytes;
 	uint64_t attempt; /* whose rejects count; not in the oldest ones */
+	uint64_t rest;    /* rows that no entry of `tables` takes */
 };
 enum { FIRST_BODY = offsetof(struct receipt_body, attempt) };
 
@@ -22,7 +23,8 @@ struct copy {
 	const struct wbl_work *work;
 	struct data_ends ends;
 	struct data_map map;
-	struct data_table *table;
+	struct data_table *table, *part; /* part: the source of this chunk */
+	struct wbl_scan scan;
 	struct data_flow flow;
 	void *cursor, *writer;
 	struct wbl_batch batch;
@@ -51,7 +53,7 @@ static int32_t open_table(struct wbl_call *call, const struct wbl_work *work, ui
 
 /* ---- chunks ---- */
 
-static void encode_range(const struct wbl_scan *s, uint64_t rows, struct wbl_out *o)
+static void encode_range(const struct wbl_scan *s, uint64_t rows, uint64_t part, struct wbl_out *o)
 {
 	uint32_t head[4] = { (uint32_t)s->range, (uint32_t)s->low_open, (uint32_t)s->low.len,
 		(uint32_t)s->high.len };
@@ -61,22 +63,27 @@ static void encode_range(const struct wbl_scan *s, uint64_t rows, struct wbl_out
 	wbl_out_add(o, s->low.data, s->low.len);
 	wbl_out_add(o, s->high.data, s->high.len);
 	wbl_out_add(o, &rows, sizeof rows);
+	if (part)
+		wbl_out_add(o, &part, sizeof part);
 }
 
-static int decode_range(struct wbl_bytes body, struct wbl_scan *s, uint64_t *rows)
+/* part: number of the source among those of the table. */
+static int decode_range(struct wbl_bytes body, struct wbl_scan *s, uint64_t *rows, uint64_t *part)
 {
 	uint32_t head[4];
 	uint64_t ends;
 
-	*rows = 0;
+	*rows = *part = 0;
 	if (body.len < sizeof head)
 		return -1;
 	memcpy(head, body.data, sizeof head);
 	ends = sizeof head + (uint64_t)head[2] + head[3];
-	if (body.len == ends + sizeof *rows)
+	if (body.len == ends + sizeof *rows || body.len == ends + sizeof *rows + sizeof *part)
 		memcpy(rows, (const char *)body.data + ends, sizeof *rows);
 	else if (body.len != ends)
 		return -1;
+	if (body.len == ends + sizeof *rows + sizeof *part)
+		memcpy(part, (const char *)body.data + ends + sizeof *rows, sizeof *part);
 	s->range = (int32_t)head[0];
 	s->low_open = (int32_t)head[1];
 	s->low = (struct wbl_bytes){ (const char *)body.data + sizeof head, head[2] };
@@ -100,7 +107,7 @@ static uint64_t rows_in_chunk(struct data_ends *e, const struct data_table *t)
 }
 
 static int32_t add_chunk(struct wbl_call *call, unsigned number, const struct wbl_scan *s,
-	uint64_t rows, uint64_t all)
+	uint64_t rows, uint64_t all, int part)
 {
 	const struct wbl_chunk_service *chunks = wbl_service(call, "wbl.chunk/1");
 	struct wbl_out body = { 0 };
@@ -112,11 +119,37 @@ static int32_t add_chunk(struct wbl_call *call, unsigned number, const struct wb
 		return wbl_error_report(
 			call, WBL_E_ABI, NULL, NULL, "the host takes no chunks here");
 	snprintf(id, sizeof id, "%06u", number);
-	encode_range(s, all, &body);
+	encode_range(s, all, (uint64_t)part, &body);
 	c.body = (struct wbl_bytes){ body.s, body.len };
 	rc = chunks->add(call, &c);
 	wbl_out_clear(&body);
 	return rc;
+}
+
+/* Chunks of one source of the table; *n counts those of all. */
+static int32_t cut(
+	struct data_ends *e, const struct data_table *t, const struct data_table *part, unsigned *n)
+{
+	struct wbl_scan whole = { .size = sizeof whole, .range = WBL_RANGE_ALL, .set = part->from },
+			last = whole, next = whole;
+	uint64_t rows = rows_in_chunk(e, part), all = data_limit_rows(e, t);
+	unsigned before = *n;
+	int32_t rc = WBL_OK;
+
+	while (e->src->split && !rc) {
+		rc = wbl_stop_asked(e->call);
+		rc = rc ? rc
+			: e->src->split(e->source.self, e->call, &whole, *n > before ? &last : NULL,
+				  rows, &next);
+		if (rc)
+			break;
+		rc = add_chunk(e->call, ++*n, &next, rows, all, part->part);
+		last = next;
+	}
+	/* An empty table is a chunk too: it leaves its receipt, and the sums of nothing. */
+	if (*n == before && rc >= 0)
+		rc = add_chunk(e->call, ++*n, &whole, 0, all, part->part);
+	return rc == WBL_END ? WBL_OK : rc;
 }
 
 int32_t data_partition(void *self, struct wbl_call *call, const struct wbl_work *work)
@@ -124,9 +157,6 @@ int32_t data_partition(void *self, struct wbl_call *call, const struct wbl_work 
 	struct data_ends e;
 	struct data_map m;
 	struct data_table *t;
-	struct wbl_scan whole = { .size = sizeof whole, .range = WBL_RANGE_ALL }, last = whole,
-			next = whole;
-	uint64_t rows, all;
 	unsigned n = 0;
 	int32_t rc;
 
@@ -134,24 +164,11 @@ int32_t data_partition(void *self, struct wbl_call *call, const struct wbl_work 
 	rc = open_table(call, work, WBL_OPEN_READ, &e, &m, &t);
 	if (rc)
 		return rc;
-	whole.set = t->from;
-	rows = rows_in_chunk(&e, t);
-	all = data_limit_rows(&e, t);
-	while (e.src->split && !rc) {
-		rc = wbl_stop_asked(call);
-		rc = rc ? rc
-			: e.src->split(e.source.self, call, &whole, n ? &last : NULL, rows, &next);
-		if (rc)
-			break;
-		rc = add_chunk(call, ++n, &next, rows, all);
-		last = next;
-	}
-	/* An empty table is a chunk too: it leaves its receipt, and the sums of nothing. */
-	if (!n && rc >= 0)
-		rc = add_chunk(call, 1, &whole, 0, all);
+	for (size_t i = 0; !rc && i < data_parts(t); i++)
+		rc = cut(&e, t, data_part(t, i), &n);
 	data_map_clear(&m);
 	data_close(&e);
-	return rc == WBL_END ? WBL_OK : rc;
+	return rc;
 }
 
 /* ---- one chunk ---- */
@@ -159,8 +176,8 @@ int32_t data_partition(void *self, struct wbl_call *call, const struct wbl_work 
 static int32_t tell_totals(struct copy *c, const struct receipt_body *b)
 {
 	const struct wbl_run_service *run = wbl_service(c->call, "wbl.run/1");
-	struct wbl_digest digest;
-	const struct wbl_digest *list[] = { &digest, NULL };
+	struct wbl_digest digest, rest;
+	const struct wbl_digest *list[] = { &digest, b->rest ? &rest : NULL, NULL };
 	struct wbl_totals t = {
 		.size = sizeof t,
 		.items = b->sum.count,
@@ -171,6 +188,7 @@ static int32_t tell_totals(struct copy *c, const struct receipt_body *b)
 	};
 
 	wbl_sum_digest(&b->sum, c->table->to, &digest);
+	wbl_sum_digest(&(struct wbl_sum){ .count = b->rest }, DATA_REST, &rest);
 	return run ? run->result(c->call, &t) : WBL_OK;
 }
 
@@ -223,16 +241,27 @@ static int32_t already_there(struct copy *c)
 	if (read_body(body, &b))
 		return wbl_error_report(c->call, WBL_E_CORRUPT, c->work->key, NULL,
 			"the receipt of this chunk cannot be read");
-	rc = b.rejected ? data_letters_retell(c->call, c->work, c->table, b.attempt) : WBL_OK;
+	rc = b.rejected ? data_letters_retell(c->call, c->work, c->part, b.attempt) : WBL_OK;
 	return rc ? rc : tell_totals(c, &b);
+}
+
+/* Which rows of which source. */
+static int32_t find_range(struct copy *c)
+{
+	uint64_t part = 0;
+
+	c->scan = (struct wbl_scan){ .size = sizeof c->scan, .range = WBL_RANGE_ALL };
+	if ((c->work->flags & WBL_WORK_CHUNK) &&
+		(decode_range(c->work->chunk, &c->scan, &c->rows, &part) ||
+			part >= data_parts(c->table)))
+		return wbl_error_report(c->call, WBL_E_ABI, c->work->chunk_id, NULL,
+			"the chunk's range cannot be read");
+	c->part = data_part(c->table, part);
+	return WBL_OK;
 }
 
 static int32_t start(struct copy *c)
 {
-	struct wbl_scan scan = {
-		.size = sizeof scan,
-		.range = WBL_RANGE_ALL,
-	};
 	struct wbl_write write = {
 		.size = sizeof write,
 		.mode = WBL_MODE_INSERT,
@@ -242,21 +271,17 @@ static int32_t start(struct copy *c)
 		.columns = c->table->names,
 		.origin = c->work->run_id,
 	};
-	int32_t rc;
+	int32_t rc = data_limit_begin(&c->flow, c->work, c->rows);
 
-	if ((c->work->flags & WBL_WORK_CHUNK) && decode_range(c->work->chunk, &scan, &c->rows))
-		return wbl_error_report(c->call, WBL_E_ABI, c->work->chunk_id, NULL,
-			"the chunk's range cannot be read");
-	rc = data_limit_begin(&c->flow, c->work, c->rows);
 	if (rc)
 		return rc;
 	if (!(c->work->flags & WBL_WORK_REHEARSE))
-		c->flow.letters = data_letters_new(c->work, c->table);
-	scan.set = c->table->from;
-	scan.columns = c->table->scan;
-	scan.filter = c->table->where;
-	scan.batch_bytes = 1 << 18;
-	rc = c->ends.src->scan(c->ends.source.self, c->call, &scan, &c->cursor);
+		c->flow.letters = data_letters_new(c->work, c->part);
+	c->scan.set = c->part->from;
+	c->scan.columns = c->part->scan;
+	c->scan.filter = c->part->where;
+	c->scan.batch_bytes = 1 << 18;
+	rc = c->ends.src->scan(c->ends.source.self, c->call, &c->scan, &c->cursor);
 	/* Rehearsing, the host's store checks rows and drops them; it needs the table's description for that. */
 	if (rc || ((c->work->flags & WBL_WORK_REHEARSE) && !c->table->target))
 		return rc;
@@ -297,6 +322,7 @@ static int32_t finish(struct copy *c)
 		.rejected = c->flow.rejected,
 		.bytes = c->flow.bytes,
 		.attempt = c->work->attempt,
+		.rest = c->flow.rest,
 	};
 	struct wbl_receipt receipt = {
 		.size = sizeof receipt,
@@ -346,8 +372,9 @@ int32_t data_copy_execute(struct wbl_call *call, const struct wbl_work *work)
 
 	if (rc)
 		return rc;
-	data_flow_init(&c.flow, call, c.table, 0);
-	rc = rehearse ? WBL_END : already_there(&c);
+	rc = find_range(&c);
+	data_flow_init(&c.flow, call, rc ? c.table : c.part, 0);
+	rc = rc ? rc : rehearse ? WBL_END : already_there(&c);
 	if (rc == WBL_END) {
 		rc = rehearse ? WBL_OK : data_source_same(&c.ends, c.table->from);
 		/* For rollback: that rows of ours may be in there is known before the first of them is. */

@@ -2,7 +2,7 @@
  * In: the parameters `source` and `target`.  Out: struct data_ends, descriptions (of one table where that is enough: a step must not cost
  * as much as the database has tables).  What a step asks of a store as a whole belongs here.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "data_impl.h"
+#include "data_alter.h"
 
 #include <string.h>
 #include <strings.h>
@@ -175,7 +175,7 @@ int32_t data_identity(struct data_ends *e, const char *set, struct wbl_out *ret)
 	wbl_out_reset(ret);
 	wbl_out_fmt(ret, "%s", id ? id : "");
 	wbl_doc_free(doc);
-	return WBL_OK;
+	return data_lookups_identify(e, ret);
 }
 
 int32_t data_source_same(struct data_ends *e, const char *set)

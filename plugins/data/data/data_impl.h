@@ -10,7 +10,9 @@ struct data_column {
 	struct wbl_rows constant;        /* one encoded cell; len 0: none */
 	int32_t type,
 		held; /* held: what the target says it holds there, set when it is read back */
-	int trim, not_null, at; /* at: place in the scan, -1 constant */
+	int trim, not_null, at;   /* at: place in the scan, -1 constant or made here */
+	struct data_alter *alter; /* what else becomes of it; NULL: nothing */
+	int veiled; /* its value is in no message: it, or what it is made from, is masked */
 };
 struct data_table {
 	const char *from, *to, *where;
@@ -29,6 +31,13 @@ struct data_table {
 	int autoincrement;
 	struct data_transform *transform; /* NULL: none */
 	int corrected;                    /* what was corrected by repair counts as read */
+	struct data_filters *filters;     /* filter and rest; NULL: none */
+	uint8_t *veiled; /* of each column of the scan: not to be told; NULL: nothing is altered */
+	/* Several sources of one target (from_all): data_part(t, n). nparts: 0 or 1 with one. */
+	struct data_table *parts;
+	size_t nparts;
+	int part;        /* which of them this is */
+	size_t of_parts; /* of how many */
 };
 struct data_map {
 	struct data_table *tables;
@@ -67,6 +76,8 @@ int32_t data_map_build(struct data_ends *e, struct data_map *ret);
 int32_t data_map_build_one(struct data_ends *e, struct data_map *ret, const char *to);
 void data_map_clear(struct data_map *m);
 struct data_table *data_map_find(struct data_map *m, const char *to);
+size_t data_parts(const struct data_table *t); /* at least 1 */
+struct data_table *data_part(struct data_table *t, size_t n);
 const struct wbl_node *data_set(const struct wbl_doc *description, const char *name);
 /* One schema change of the target; change is {"verb":{...}}. `part` makes the receipt's key of work->key; NULL: no receipt. */
 int32_t data_change(
@@ -115,6 +126,11 @@ struct data_origin {
 };
 enum { DATA_ID = 480 };
 
+/* In the totals of a copy: a digest that only counts, the rows that no entry of `tables` takes. */
+#define DATA_REST "(rest)"
+void data_rest_tell(
+	struct wbl_call *call, const struct data_table *t, const struct wbl_totals *all);
+
 /* Rows on their way: one batch of the source becomes one of the target. */
 struct data_flow {
 	struct wbl_call *call;
@@ -130,9 +146,11 @@ struct data_flow {
 	struct wbl_cell *cells;
 	struct wbl_sum sum;
 	uint64_t rejected, bytes;
-	int quiet;         /* rejects are counted and not told (they were told before) */
-	int enough;        /* no more differences are kept */
-	int ready;         /* the transform has seen these rows */
+	struct data_state *state; /* of columns that are altered; made with the first row */
+	uint64_t rest;            /* rows that no entry of `tables` takes */
+	int quiet;                /* rejects are counted and not told (they were told before) */
+	int enough;               /* no more differences are kept */
+	int ready;                /* the transform has seen these rows */
 	const char *place; /* where the row comes from when not from the source: file and line */
 };
 void data_flow_init(

@@ -2,7 +2,7 @@
  * In: `tables`, the descriptions of source and target.  Out: struct data_map; every name in it exists, or the place in the options is
  * told.  A new property of a column is read here, and used in data_row.c.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "data_impl.h"
+#include "data_alter.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,16 +15,24 @@ static void *own(struct data_map *m, void *p)
 	return p;
 }
 
+static void table_clear(struct data_table *t)
+{
+	for (size_t i = 1; i < t->nparts; i++)
+		table_clear(&t->parts[i - 1]);
+	free(t->parts);
+	data_alter_free(t);
+	for (size_t k = 0; k < t->ncols; k++)
+		wbl_rows_clear(&t->cols[k].constant);
+	free(t->cols);
+	free(t->key);
+	free(t->scan);
+	free(t->names);
+}
+
 void data_map_clear(struct data_map *m)
 {
-	for (size_t i = 0; i < m->ntables; i++) {
-		for (size_t k = 0; k < m->tables[i].ncols; k++)
-			wbl_rows_clear(&m->tables[i].cols[k].constant);
-		free(m->tables[i].cols);
-		free(m->tables[i].key);
-		free(m->tables[i].scan);
-		free(m->tables[i].names);
-	}
+	for (size_t i = 0; i < m->ntables; i++)
+		table_clear(&m->tables[i]);
 	for (size_t i = 0; i < m->nowned; i++)
 		free(m->owned[i]);
 	free(m->owned);
@@ -32,6 +40,16 @@ void data_map_clear(struct data_map *m)
 	wbl_doc_free(m->source);
 	wbl_doc_free(m->target);
 	memset(m, 0, sizeof *m);
+}
+
+size_t data_parts(const struct data_table *t)
+{
+	return t->nparts ? t->nparts : 1;
+}
+
+struct data_table *data_part(struct data_table *t, size_t n)
+{
+	return n ? &t->parts[n - 1] : t;
 }
 
 static const struct wbl_node *column_of(const struct wbl_node *set, const char *name)
@@ -118,6 +136,20 @@ static int32_t type_of(struct data_ends *e, struct data_map *m, struct data_colu
 	return WBL_OK;
 }
 
+static int32_t no_column(
+	struct data_ends *e, struct data_table *t, const char *name, const char *path)
+{
+	const struct data_names *names = data_table_names(t);
+	const char *near = data_name_near(name, names->names, names->n);
+	struct wbl_out what = { 0 };
+	int32_t rc;
+
+	wbl_out_fmt(&what, "the source has no column \"%s\"; is it", name);
+	rc = near ? wrong(e, path, what.s, near) : wrong(e, path, "the source has no column", name);
+	wbl_out_clear(&what);
+	return rc;
+}
+
 static int32_t map_column(struct data_ends *e, struct data_map *m, struct data_table *t,
 	const struct wbl_node *spec, const char *path)
 {
@@ -125,6 +157,7 @@ static int32_t map_column(struct data_ends *e, struct data_map *m, struct data_t
 	const char *value = wbl_node_str(spec, "value");
 	const struct wbl_node *src = NULL;
 	int32_t rc;
+	int made;
 
 	c->name = wbl_node_str(spec, "name");
 	c->from = wbl_node_str(spec, "from");
@@ -134,19 +167,22 @@ static int32_t map_column(struct data_ends *e, struct data_map *m, struct data_t
 	c->not_null = wbl_node_bool(spec, "not_null", 0);
 	if (!c->name)
 		return wrong(e, path, "a column without a", "name");
-	if ((c->from != NULL) + (c->expr != NULL) + (value != NULL) > 1)
-		return wrong(e, path, "only one of from, expr and value for column", c->name);
-	if (!c->from && !c->expr && !value)
+	made = wbl_node_str(spec, "compute") || wbl_node_at(spec, "generate.kind");
+	if ((c->from != NULL) + (c->expr != NULL) + (value != NULL) + made > 1)
+		return wrong(e, path,
+			"only one of from, expr, compute, generate and value for column", c->name);
+	if (!c->from && !c->expr && !value && !made)
 		c->from = c->name;
 	if (c->from && !(src = column_of(t->source, c->from)))
-		return wrong(e, path, "the source has no column", c->from);
+		return no_column(e, t, c->from, path);
 	if (c->expr && !(e->source.capabilities & WBL_CAN_SQL))
 		return wrong(e, path, "the source evaluates no expressions:", c->expr);
 	for (size_t i = 0; i + 1 < t->ncols; i++)
 		if (!strcasecmp(t->cols[i].name, c->name))
 			return wrong(e, path, "two columns of the target are called", c->name);
 	rc = type_of(e, m, c, spec, src, path);
-	return rc || !value ? rc : constant(e, c, value, path);
+	rc = rc || !value ? rc : constant(e, c, value, path);
+	return rc ? rc : data_alter_read(e, t, t->ncols - 1, spec, path);
 }
 
 static int32_t columns(struct data_ends *e, struct data_map *m, struct data_table *t,
@@ -200,9 +236,12 @@ static int32_t key(
 	return WBL_OK;
 }
 
-static void ask_for(struct data_map *m, struct data_table *t)
+static int32_t ask_for(
+	struct data_ends *e, struct data_map *m, struct data_table *t, const char *path)
 {
-	t->scan = wbl_sdk_alloc((t->ncols + 2) * sizeof *t->scan);
+	int32_t rc;
+
+	t->scan = wbl_sdk_alloc((t->ncols + data_alter_room(t) + 2) * sizeof *t->scan);
 	t->names = wbl_sdk_alloc((t->ncols + 1) * sizeof *t->names);
 	t->position = -1;
 	t->straight = 1;
@@ -210,7 +249,7 @@ static void ask_for(struct data_map *m, struct data_table *t)
 		struct data_column *c = &t->cols[i];
 
 		t->names[i] = c->name;
-		c->at = c->constant.len ? -1 : (int)t->nscan;
+		c->at = c->constant.len || data_alter_makes(c) ? -1 : (int)t->nscan;
 		if (c->constant.len || c->type != WBL_TYPE_ANY || c->trim || c->null_if ||
 			(c->not_null && !t->definition))
 			t->straight = 0;
@@ -223,10 +262,12 @@ static void ask_for(struct data_map *m, struct data_table *t)
 			t->scan[t->nscan++] = c->from;
 		}
 	}
+	rc = data_alter_ask(e, t, path);
 	if (!t->straight) {
 		t->position = (int)t->nscan;
 		t->scan[t->nscan++] = "#position";
 	}
+	return rc;
 }
 
 /* Tables are mostly looked for in the order in which they stand: from the last one found on. */
@@ -243,13 +284,86 @@ static const struct wbl_node *find_set(
 	return next;
 }
 
+/* One source of one target. */
+static int32_t map_pair(struct data_ends *e, struct data_map *m, struct data_table *t,
+	const char *from, const struct wbl_node *spec, const char *path)
+{
+	int32_t rc;
+
+	t->source = find_set(m->source, &m->source_at, from);
+	if (!t->source)
+		return wrong(e, path, "the source has no table", from);
+	t->from = wbl_node_str(t->source, "name");
+	t->target = find_set(m->target, &m->target_at, t->to);
+	t->autoincrement = wbl_node_bool(t->source, "autoincrement", 0);
+	t->where = wbl_node_str(spec, "where");
+	if (t->where && *t->where && !(e->source.capabilities & WBL_CAN_SQL))
+		return wrong(e, path, "the source knows no filter:", t->where);
+	t->indexes = wbl_node_at(spec, "indexes");
+	if ((!t->indexes || !t->indexes->count) && !wbl_node_at(spec, "columns.0") &&
+		m->same_dialect && !strcmp(t->from, t->to))
+		t->indexes = wbl_node_at(t->source, "indexes");
+	rc = columns(e, m, t, spec, path);
+	rc = rc ? rc : key(e, t, spec, path);
+	rc = rc ? rc : data_filter_read(e, t, spec, path);
+	return rc ? rc : ask_for(e, m, t, path);
+}
+
+static int32_t same_columns(struct data_ends *e, const struct data_table *t,
+	const struct data_table *part, const char *path)
+{
+	size_t i = 0;
+
+	while (i < t->ncols && i < part->ncols &&
+		!strcasecmp(t->cols[i].name, part->cols[i].name) &&
+		t->cols[i].type == part->cols[i].type)
+		i++;
+	if (i == t->ncols && i == part->ncols)
+		return WBL_OK;
+	return wrong(e, path,
+		"say by `columns` and `type` what the target has: the first table is unlike",
+		part->from);
+}
+
+/* Several sources of one target: the first is the table itself. */
+static int32_t map_parts(struct data_ends *e, struct data_map *m, size_t at,
+	const struct wbl_node *list, const struct wbl_node *spec, const char *path)
+{
+	struct data_table *t = &m->tables[at];
+	int32_t rc = WBL_OK;
+
+	t->parts = wbl_sdk_alloc(list->count * sizeof *t->parts);
+	for (const struct wbl_node *n = list->child->next; !rc && n; n = n->next) {
+		struct data_table *part = &t->parts[t->nparts++ - 1];
+
+		part->to = t->to;
+		part->part = (int)t->nparts - 1;
+		part->of_parts = t->of_parts;
+		rc = map_pair(e, m, part, n->text.s, spec, path);
+		rc = rc ? rc : same_columns(e, t, part, path);
+	}
+	for (size_t i = 0; !rc && i < t->nparts; i++)
+		for (size_t k = 0; !rc && k < i; k++)
+			if (data_part(t, i)->source == data_part(t, k)->source)
+				rc = wrong(e, path,
+					"from_all names a table twice:", data_part(t, i)->from);
+	return rc;
+}
+
 static int32_t map_table(
 	struct data_ends *e, struct data_map *m, const struct wbl_node *spec, const char *path)
 {
 	struct data_table *t;
+	const struct wbl_node *all = wbl_node_at(spec, "from_all");
 	const char *from = wbl_node_str(spec, "from"), *to = wbl_node_str(spec, "to");
 	int32_t rc;
 
+	if (all && (all->kind != WBL_NODE_ARRAY || !all->count))
+		all = NULL;
+	if (all && from)
+		return wrong(e, path, "only one of from and from_all, beside", from);
+	if (all)
+		from = all->child->text.s;
 	if (!from)
 		from = wbl_node_str(wbl_doc_root(m->source), "sets.0.name");
 	if (!from)
@@ -261,24 +375,13 @@ static int32_t map_table(
 	t = &m->tables[m->ntables++];
 	memset(t, 0, sizeof *t);
 	t->to = to;
-	t->source = find_set(m->source, &m->source_at, from);
-	if (!t->source)
-		return wrong(e, path, "the source has no table", from);
-	t->from = wbl_node_str(t->source, "name");
-	t->target = find_set(m->target, &m->target_at, to);
-	t->autoincrement = wbl_node_bool(t->source, "autoincrement", 0);
-	t->where = wbl_node_str(spec, "where");
-	if (t->where && *t->where && !(e->source.capabilities & WBL_CAN_SQL))
-		return wrong(e, path, "the source knows no filter:", t->where);
-	t->indexes = wbl_node_at(spec, "indexes");
-	if ((!t->indexes || !t->indexes->count) && !wbl_node_at(spec, "columns.0") &&
-		m->same_dialect && !strcmp(t->from, t->to))
-		t->indexes = wbl_node_at(t->source, "indexes");
-	rc = columns(e, m, t, spec, path);
-	rc = rc ? rc : key(e, t, spec, path);
-	if (!rc)
-		ask_for(m, t);
-	return rc;
+	t->nparts = all ? 1 : 0;
+	t->of_parts = all ? all->count : 1;
+	rc = map_pair(e, m, t, from, spec, path);
+	if (rc || !all)
+		return rc;
+	t->definition = NULL;
+	return map_parts(e, m, m->ntables - 1, all, spec, path);
 }
 
 static int32_t map_all(struct data_ends *e, struct data_map *m)

@@ -2,6 +2,7 @@
  * In: the mapping and both ends.  Out: schema -> copy of each table -> indexes -> verify -> tidy; observations, claims, estimates,
  * risks, and what will not be migrated.  Read-only and deterministic.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "data_alter.h"
 #include "data_verify.h"
 
 #include <ctype.h>
@@ -62,9 +63,8 @@ static int32_t observe_target(struct plan *p)
 		"tables, columns, indexes and views of the target");
 }
 
-static int32_t count_table(struct plan *p, size_t i)
+static int32_t count_one(struct plan *p, size_t i, const struct data_table *t)
 {
-	struct data_table *t = &p->map.tables[i];
 	struct wbl_scan all = { .size = sizeof all, .range = WBL_RANGE_ALL, .set = t->from };
 	struct wbl_totals n = { .size = sizeof n };
 	struct wbl_out key = { 0 }, meaning = { 0 };
@@ -74,13 +74,25 @@ static int32_t count_table(struct plan *p, size_t i)
 
 	if (rc)
 		return rc;
-	p->rows[i] = n.items;
+	p->rows[i] += n.items;
 	snprintf(value, sizeof value, "%llu", (unsigned long long)n.items);
 	wbl_out_fmt(&key, "source.rows:%s", t->from);
 	wbl_out_fmt(&meaning, "rows of %s, estimated", t->from);
 	rc = wbl_plan_observe(p->call, WBL_RULE_WITHIN, tolerance, key.s, value, meaning.s);
 	wbl_out_clear(&key);
 	wbl_out_clear(&meaning);
+	return rc;
+}
+
+static int32_t count_table(struct plan *p, size_t i)
+{
+	struct data_table *t = &p->map.tables[i];
+	int32_t rc = WBL_OK;
+
+	for (size_t k = 0; !rc && k < data_parts(t); k++) {
+		rc = count_one(p, i, data_part(t, k));
+		rc = rc ? rc : data_alter_plan(&p->ends, data_part(t, k));
+	}
 	return rc;
 }
 
@@ -133,8 +145,9 @@ static int32_t check_pair(struct plan *p, struct data_table *t)
 static int mapped_from(const struct data_map *m, const char *set)
 {
 	for (size_t i = 0; i < m->ntables; i++)
-		if (!strcasecmp(m->tables[i].from, set))
-			return 1;
+		for (size_t k = 0; k < data_parts(&m->tables[i]); k++)
+			if (!strcasecmp(data_part(&m->tables[i], k)->from, set))
+				return 1;
 	return 0;
 }
 
@@ -164,6 +177,9 @@ static int taken(const struct data_table *t, const char *name)
 		if (t->cols[i].from && !strcasecmp(t->cols[i].from, name))
 			return 2;
 		else if (names_word(t->cols[i].expr, name))
+			how = 1;
+	for (size_t i = 0; t->veiled && i < t->nscan; i++)
+		if (!strcasecmp(t->scan[i], name))
 			how = 1;
 	return how;
 }
@@ -349,7 +365,10 @@ static int32_t plan_copy(struct plan *p, size_t i)
 	wbl_out_open(&params, NULL, '{');
 	wbl_out_text(&params, "to", t->to);
 	wbl_out_close(&params, '}');
-	wbl_out_fmt(&title, "Copy %s to table %s and verify it", t->from, t->to);
+	wbl_out_fmt(&title, "Copy %s", t->from);
+	for (size_t k = 1; k < data_parts(t); k++)
+		wbl_out_fmt(&title, ", %s", data_part(t, k)->from);
+	wbl_out_fmt(&title, " to table %s and verify it", t->to);
 	s.params = params.s;
 	s.title = title.s;
 	rc = wbl_plan_step(p->call, &s);

@@ -1,7 +1,7 @@
 /* data_row.c - one batch of the source becomes one of the target: columns picked, trimmed, cast; rows that cannot be taken named.
  * In: a batch in the order of table->scan (or, reading back, of table->names).  Out: a batch in target form, and sums over it.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "data_impl.h"
+#include "data_alter.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +21,7 @@ void data_flow_init(
 void data_flow_clear(struct data_flow *f)
 {
 	wbl_rows_clear(&f->out);
+	data_state_free(f->state);
 	free(f->origins);
 	free(f->cells);
 	memset(f, 0, sizeof *f);
@@ -103,28 +104,57 @@ static int one_cell(struct data_flow *f, const struct data_column *c, const stru
 	return wbl_cell_cast(&f->out, &cell, c->type, why);
 }
 
+/* 0; 1 refused, and why; below 0 a status. */
+static int32_t any_cell(struct data_flow *f, size_t i, int64_t position, const char **why)
+{
+	const struct data_column *c = &f->table->cols[i];
+
+	if (f->check_only)
+		return one_cell(f, c, &f->cells[i], why) ? 1 : 0;
+	if (c->alter)
+		return data_state_cell(f, i, position, why);
+	if (c->at >= 0)
+		return one_cell(f, c, &f->cells[c->at], why) ? 1 : 0;
+	wbl_cell_copy(&f->out, c->constant.data, c->constant.len);
+	return 0;
+}
+
+static int32_t refuse(struct data_flow *f, size_t i, int64_t position, const char *why)
+{
+	const struct data_column *c = &f->table->cols[i];
+	const struct wbl_cell *in = f->check_only ? &f->cells[i]
+				    : c->at >= 0  ? &f->cells[c->at]
+						  : NULL;
+
+	wbl_row_drop(&f->out);
+	return data_flow_reject(f, position, c->name, c->veiled ? NULL : in, why);
+}
+
 static int32_t one_row(struct data_flow *f, const struct wbl_row *row)
 {
 	struct data_table *t = f->table;
 	size_t n = f->check_only ? t->ncols : t->nscan;
 	const char *why = "";
 	int64_t position = -1;
+	int32_t rc;
 
 	if (take_cells(row->cells, f->cells, n))
 		return damaged(f);
 	if (!f->check_only && t->position >= 0 && f->cells[t->position].tag == WBL_CELL_INT)
 		position = wbl_cell_get_int(&f->cells[t->position]);
+	if (!f->check_only && t->filters) {
+		rc = data_state_takes(f, &why);
+		if (rc <= 0)
+			return rc ? data_flow_reject(f, position, "(the row)", NULL, why) : WBL_OK;
+	}
 	wbl_row_begin(&f->out, WBL_ROW_PUT);
 	for (size_t i = 0; i < t->ncols; i++) {
-		const struct data_column *c = &t->cols[i];
-		const struct wbl_cell *in =
-			f->check_only ? &f->cells[i] : &f->cells[c->at >= 0 ? c->at : 0];
-
-		if (!f->check_only && c->at < 0) {
-			wbl_cell_copy(&f->out, c->constant.data, c->constant.len);
-		} else if (one_cell(f, c, in, &why)) {
+		rc = any_cell(f, i, position, &why);
+		if (rc > 0)
+			return refuse(f, i, position, why);
+		if (rc) {
 			wbl_row_drop(&f->out);
-			return data_flow_reject(f, position, c->name, in, why);
+			return rc;
 		}
 	}
 	data_flow_origin(f, f->out.rows, position, f->row_at);
@@ -156,6 +186,8 @@ int32_t data_flow_convert(struct data_flow *f, const struct wbl_batch *in, struc
 	int32_t rc = WBL_OK;
 	int more;
 
+	if (!f->state && !f->check_only && f->table->veiled && (rc = data_state_begin(f)))
+		return rc;
 	f->bytes += in->len;
 	/* Text that is text already is cast to itself: reading a target back copies nothing then. */
 	if (f->table->straight || (f->check_only && plain(f->table))) {

@@ -56,7 +56,8 @@ void data_back_cell(struct wbl_rows *to, const struct wbl_cell *c, const struct 
 		wbl_cell_copy(to, c->at, c->whole);
 }
 
-int32_t data_walk(struct data_ends *e, struct data_table *t, int target, data_each *each, void *arg)
+static int32_t walk(
+	struct data_ends *e, struct data_table *t, int target, data_each *each, void *arg)
 {
 	const struct wbl_store *store = target ? e->dst : e->src;
 	void *self = target ? e->target.self : e->source.self, *cursor = NULL;
@@ -88,6 +89,14 @@ int32_t data_walk(struct data_ends *e, struct data_table *t, int target, data_ea
 	return rc == WBL_END ? WBL_OK : rc;
 }
 
+int32_t data_walk(struct data_ends *e, struct data_table *t, int target, data_each *each, void *arg)
+{
+	int32_t rc = WBL_OK;
+
+	for (size_t i = 0; !rc && i < (target ? 1 : data_parts(t)); i++)
+		rc = walk(e, data_part(t, i), target, each, arg);
+	return rc;
+}
 
 /* ---- the verify call of a copy ---- */
 
@@ -341,6 +350,8 @@ int32_t data_copy_verify(struct wbl_call *call, const struct wbl_work *work)
 			rc = wbl_error_report(
 				call, WBL_E_MISMATCH, to, NULL, "the table is not there");
 		rc = rc ? rc : data_limit_check(call, t, work->totals);
+		if (!rc)
+			data_rest_tell(call, t, work->totals);
 		data_map_clear(&m);
 		data_close(&e);
 	}
