@@ -131,9 +131,10 @@ static void test_rehearsal(void **state)
 	static const char *const lines[] = { "sink can write 1", "sink wrong column -2",
 		"sink missing column -2", "sink write 0", "sink good 0", "sink null -2 at 1",
 		"sink twice -2 at 1", "sink three 0", "sink utf8 -2 at 0", "sink cut -2 at 0",
-		"sink count -2 at 1", "schema flags 1 receipt 0", "sink schema 0 CREATE TABLE t",
-		"sink sql 0 {\"rehearsed\":\"DELETE FROM t\"}", "sink now 0 42", "sink new 0",
-		"sink new row 0", "router flags 1", "router says {\"set\":0}" };
+		"sink count -2 at 1", "sink commit 0 3", "schema flags 1 receipt 0",
+		"sink schema 0 CREATE TABLE t", "sink sql 0 {\"rehearsed\":\"DELETE FROM t\"}",
+		"sink now 0 42", "sink new 0", "sink new row 0", "router flags 1",
+		"router says {\"set\":0}" };
 	static const char *const named[] = { "column \"nix\" does not exist",
 		"must not be NULL in the target", "its key has come before", "a cell is NULL",
 		"not UTF-8", "does not fit the batch", "another number of rows",

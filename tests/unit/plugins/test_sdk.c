@@ -196,6 +196,34 @@ static void test_casts(void **state)
 	assert_string_equal(cast("ab", "bytes"), "B x'6162'");
 }
 
+static void test_struct_give(void **state)
+{
+	const struct wbl_outcome own = {
+		.size = sizeof own, .written = 1, .kept = 2, .refused = 3
+	};
+	struct wbl_outcome all = { .size = sizeof all },
+			   few = { .size = offsetof(struct wbl_outcome, kept), .refused = 9 },
+			   none = { .size = 0, .written = 9 };
+	struct {
+		struct wbl_outcome known;
+		uint64_t newer;
+	} more = { .known.size = sizeof more, .newer = 9 };
+
+	wbl_struct_give(&all, &own);
+	assert_memory_equal(&all, &own, sizeof all);
+	wbl_struct_give(&few, &own);
+	assert_int_equal(few.size, offsetof(struct wbl_outcome, kept));
+	assert_int_equal(few.written, 1);
+	assert_int_equal(few.kept, 0);
+	assert_int_equal(few.refused, 9);
+	wbl_struct_give(&none, &own);
+	assert_int_equal(none.written, 9);
+	wbl_struct_give(&more, &own);
+	assert_int_equal(more.known.refused, 3);
+	assert_int_equal(more.newer, 9);
+	wbl_struct_give(NULL, &own);
+}
+
 static void test_rows(void **state)
 {
 	struct wbl_rows r = { 0 };
@@ -305,6 +333,7 @@ int main(void)
 		cmocka_unit_test(test_decimals),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_casts),
+		cmocka_unit_test(test_struct_give),
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_sums_add),
 		cmocka_unit_test(test_manifests),
