@@ -156,9 +156,7 @@ void wbl_reader_cast(struct wbl_reader *, struct wbl_rows *, size_t from, int32_
 /* The cell of a column that is none of the file's: its position, its file. */
 void wbl_reader_about(const struct wbl_reader *, struct wbl_rows *, int pick, int64_t position);
 
-/* hex: digits without blanks. base64: with padding. 0 or -1 */
-void wbl_base64_write(struct wbl_out *, const void *data, size_t len);
-int wbl_base64_read(struct wbl_out *, const char *text, size_t len);
+/* Hex digits without blanks; 0 or -1. */
 void wbl_hex_write(struct wbl_out *, const void *data, size_t len);
 int wbl_hex_read(struct wbl_out *, const char *text, size_t len);
 /* The shortest text that reads back as this number, also through binary64 when it is a binary32. Not of NaN and infinity. */

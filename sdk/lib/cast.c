@@ -90,7 +90,7 @@ static int to_real(struct wbl_rows *r, const struct wbl_cell *c, int narrow, con
 
 	if (c->tag == WBL_CELL_INT) {
 		d = wbl_cell_get_real(c);
-		if (fabs(d) > 9007199254740992.0)
+		if (d >= 9223372036854775808.0 || (int64_t)d != wbl_cell_get_int(c))
 			return no(why, "a whole number that binary64 cannot hold");
 	} else if (c->tag == WBL_CELL_REAL || c->tag == WBL_CELL_REAL32) {
 		d = wbl_cell_get_real(c);

@@ -1,4 +1,4 @@
-/* sdk/lib/file_text.c - bytes and numbers as text in files of records: hex, base64, reals.
+/* sdk/lib/file_text.c - bytes and numbers as text in files of records: hex, reals.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <stdio.h>
@@ -6,59 +6,6 @@
 #include <string.h>
 
 #include <whimbrel/sdk_files.h>
-
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-void wbl_base64_write(struct wbl_out *o, const void *data, size_t n)
-{
-	const uint8_t *p = data;
-
-	for (size_t i = 0; i < n; i += 3) {
-		uint32_t v = (uint32_t)p[i] << 16 | (uint32_t)(i + 1 < n ? p[i + 1] : 0) << 8 |
-			     (i + 2 < n ? p[i + 2] : 0);
-		char four[4] = { digits[v >> 18], digits[v >> 12 & 63], digits[v >> 6 & 63],
-			digits[v & 63] };
-
-		memset(four + (n - i >= 3 ? 4 : n - i + 1), '=', n - i >= 3 ? 0 : 3 - (n - i));
-		wbl_out_add(o, four, 4);
-	}
-}
-
-static int digit(char c)
-{
-	const char *at = c ? strchr(digits, c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
-/* Bits that stand for nothing must be zero: one value has one text. */
-int wbl_base64_read(struct wbl_out *o, const char *s, size_t len)
-{
-	size_t pad = len >= 4 && s[len - 1] == '=' ? 1 + (s[len - 2] == '=') : 0;
-
-	if (len % 4)
-		return -1;
-	for (size_t i = 0; i < len; i += 4) {
-		size_t missing = i + 4 == len ? pad : 0;
-		uint32_t v = 0;
-		char three[3];
-
-		for (size_t k = 0; k < 4; k++) {
-			int d = k < 4 - missing ? digit(s[i + k]) : 0;
-
-			if (d < 0)
-				return -1;
-			v = v << 6 | (uint32_t)d;
-		}
-		if (v & ((1u << 8 * missing) - 1))
-			return -1;
-		three[0] = (char)(v >> 16);
-		three[1] = (char)(v >> 8);
-		three[2] = (char)v;
-		wbl_out_add(o, three, 3 - missing);
-	}
-	return 0;
-}
 
 void wbl_hex_write(struct wbl_out *o, const void *data, size_t n)
 {

@@ -1,71 +1,38 @@
-/* fuzz target: any bytes as a file of records, with any separator and quote, whole and in ranges: the same rows or the same refusal.
+/* fuzz target: any bytes as a file of separated fields, with any options, compressed and encoded too, whole and in ranges.
+ * In: two bytes that choose the options, then the file.
  * req: D7 D6
  * SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include "tests/fuzz/files.h"
 
-#include "plugins/stores/csv/csv_impl.h"
-
+const void *csv_LTX_wbl_module_entry_v1(struct wbl_call *call);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static uint64_t walk(
-	struct csv_self *s, uint64_t from, uint64_t line, uint64_t end, int32_t *ret_rc)
-{
-	struct csv_reader r;
-	uint64_t n = 0;
-	int32_t rc = WBL_OK;
-
-	csv_reader_init(&r, s, NULL, from, line);
-	while (r.offset < end && !(rc = csv_reader_next(&r))) {
-		n++;
-		for (size_t i = 0; i < r.nfields; i++)
-			if (r.fields[i].at + (uint64_t)r.fields[i].len > r.to ||
-				r.fields[i].len > r.record_len)
-				abort();
-		if (csv_ragged(&r))
-			break;
-	}
-	*ret_rc = rc;
-	csv_reader_clear(&r);
-	return n;
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char path[64];
-	struct csv_self s = { .set = "in", .sep = ',', .quote = '"', .ncols = 2 };
-	struct wbl_scan whole = { .size = sizeof whole, .range = WBL_RANGE_ALL, .set = s.set },
-			next;
-	int32_t rc;
+	static const char *const separators[] = { ",", ";", "tab", "|" },
+				 *const encodings[] = { "utf-8", "utf-8", "utf-8", "utf-16",
+					 "utf-16le", "windows-1252", "iso-2022-jp", "gb18030" },
+				 *const ragged[] = { "error", "fill", "reject", "error" };
+	const struct wbl_module *m = csv_LTX_wbl_module_entry_v1(NULL);
+	const struct wbl_store *t = m->interface("wbl.store/1", 0);
+	char options[600];
+	unsigned a, b;
 
 	if (size < 2)
 		return 0;
-	s.sep = data[0] ? data[0] : ',';
-	s.quote = data[1] & 1 ? -1 : '"';
-	s.ncols = 1 + data[1] / 2 % 4;
-	s.fd = memfd_create("in", MFD_CLOEXEC);
-	if (s.fd < 0 || write(s.fd, data + 2, size - 2) != (ssize_t)(size - 2) ||
-		fstat(s.fd, &s.seen))
-		abort();
-	snprintf(path, sizeof path, "/proc/self/fd/%d", s.fd);
-	s.path = path;
-	s.data_line = 1;
-	walk(&s, 0, 1, size - 2, &rc);
-	if (!csv_split(&s, NULL, &whole, NULL, 3, &next)) {
-		uint64_t bounds[2];
-
-		memcpy(&bounds[0], next.low.data, 8);
-		memcpy(&bounds[1], next.high.data, 8);
-		if (bounds[0] != 0 || bounds[1] > size - 2 || walk(&s, 0, 1, bounds[1], &rc) > 3 ||
-			rc < 0)
-			abort();
-	}
-	wbl_out_clear(&s.text);
-	close(s.fd);
+	a = data[0];
+	b = data[1];
+	snprintf(options, sizeof options,
+		",\"separator\":\"%s\",\"quote\":\"%s\",\"escape\":\"%s\",\"header\":%s,"
+		"\"encoding\":\"%s\",\"ragged\":\"%s\",\"marks\":%s,\"bytes\":\"%s\","
+		"\"blank_lines\":%s%s%s",
+		separators[a & 3], a & 4 ? "\\\"" : "'", a & 8 ? "backslash" : "doubled",
+		a & 16 ? "true" : "false", encodings[a >> 5], ragged[b & 3],
+		b & 4 ? "true" : "false", b & 8 ? "hex" : "refuse", b & 16 ? "true" : "false",
+		b & 32 ? ",\"null\":\"\",\"comment\":\"#\"" : "",
+		b & 64 ? ",\"trailing_separator\":true,\"nonfinite\":\"text\"" : "");
+	fuzz_file(t, options, data + 2, size - 2, 1 + (b >> 5));
 	return 0;
 }

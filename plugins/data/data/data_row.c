@@ -142,6 +142,9 @@ static int32_t one_row(struct data_flow *f, const struct wbl_row *row)
 		return damaged(f);
 	if (!f->check_only && t->position >= 0 && f->cells[t->position].tag == WBL_CELL_INT)
 		position = wbl_cell_get_int(&f->cells[t->position]);
+	if (row->kind == WBL_ROW_BAD)
+		return data_flow_reject(
+			f, position, "(the row)", NULL, "no whole record stands there");
 	if (!f->check_only && t->filters) {
 		rc = data_state_takes(f, &why);
 		if (rc <= 0)

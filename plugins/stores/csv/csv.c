@@ -176,8 +176,8 @@ static int32_t take_header(struct csv_reader *r)
 					       set->cols[i].name[name.len]))
 			return wbl_reader_bad(&r->r, r->r.number,
 				"Bring the files into one form, or give the names by `columns`.",
-				"column %zu is called \"%.100s\" and not \"%s\"", i + 1, name.s,
-				set->cols[i].name);
+				"column %zu is called \"%.*s\" and not \"%s\"", i + 1,
+				(int)(name.len < 100 ? name.len : 100), name.s, set->cols[i].name);
 	}
 	return WBL_OK;
 }

@@ -295,7 +295,7 @@ static int32_t marked(struct csv_reader *r, struct wbl_rows *rows, size_t at, st
 	if (mark && t.len >= n && !memcmp(t.s, mark, n)) {
 		wbl_out_reset(&o);
 		bad = s->bytes == CSV_HEX ? wbl_hex_read(&o, t.s + n, t.len - n)
-					  : wbl_base64_read(&o, t.s + n, t.len - n);
+					  : wbl_base64_get(t.s + n, t.len - n, &o);
 		if (!bad)
 			wbl_cell_blob(rows, WBL_CELL_BYTES, o.s, o.len);
 		wbl_out_clear(&o);
@@ -350,7 +350,9 @@ int32_t csv_row(struct wbl_reader *reader, struct wbl_rows *rows, const int *pic
 	size_t from;
 
 	csv_trailing(r);
-	if (r->nfields != ncols && (s->ragged != CSV_RAGGED_FILL || r->nfields > ncols))
+	if (r->nfields != ncols && s->ragged == CSV_RAGGED_REJECT)
+		rows->data[rows->row + 4] = WBL_ROW_BAD;
+	else if (r->nfields != ncols && (s->ragged != CSV_RAGGED_FILL || r->nfields > ncols))
 		return csv_wrong_count(r);
 	for (size_t i = 0; !rc && i < npick; i++) {
 		from = rows->len;

@@ -195,7 +195,7 @@ static void bytes(const struct csv_self *s, const struct wbl_cell *c, struct wbl
 	if (s->bytes == CSV_HEX)
 		wbl_hex_write(o, c->data, c->len);
 	else
-		wbl_base64_write(o, c->data, c->len);
+		wbl_base64_put(o, c->data, c->len);
 }
 
 static const char *shown(const struct csv_self *s, const struct wbl_cell *c, int32_t type,

@@ -246,7 +246,7 @@ static int base64(struct wbl_rows *rows, const struct wbl_text *t, const char **
 	int bad;
 
 	wbl_out_reset(&o);
-	bad = wbl_base64_read(&o, t->s, t->len);
+	bad = wbl_base64_get(t->s, t->len, &o);
 	if (bad)
 		*ret_why = "not base64";
 	else

@@ -83,7 +83,7 @@ static const char *bytes(struct wbl_out *o, const struct wbl_cell *c)
 	struct wbl_out text = { 0 };
 
 	wbl_out_reset(&text);
-	wbl_base64_write(&text, c->data, c->len);
+	wbl_base64_put(&text, c->data, c->len);
 	wbl_out_open(o, NULL, '{');
 	wbl_out_textn(o, "$base64", text.len ? text.s : "", text.len);
 	wbl_out_close(o, '}');

@@ -70,7 +70,7 @@ static inline int type_table_read(const char *page, const char *head,
 			n = 0;
 		} else if (inside && !type_table_split(line, &row)) {
 			break;
-		} else if (inside++ > 1) { /* 1: the line of dashes */
+		} else if (inside && inside++ > 1) { /* 1: the line of dashes */
 			each(arg, &row);
 			n++;
 		}
