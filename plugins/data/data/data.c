@@ -2,7 +2,7 @@
  * In: source, target, tables.  Out: the steps of data_plan.c, each carried out by one file.  A new operation is a line in `ops`.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "data_assess.h"
-#include "data_verify.h"
+#include "data_sync.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -22,10 +22,13 @@ static const struct op {
 } ops[] = {
 	{ "schema", data_schema_execute, data_schema_verify, data_schema_rollback, NULL },
 	{ "copy", data_copy_execute, data_copy_verify, data_copy_rollback, data_copy_repair },
+	{ "look", data_look_execute, nothing, data_look_rollback, NULL },
+	{ "merge", data_merge_execute, data_merge_verify, data_merge_rollback, NULL },
 	{ "indexes", data_indexes_execute, data_indexes_verify, data_indexes_rollback, NULL },
 	{ "verify", data_verify_execute, nothing, nothing, NULL },
 	{ "rejects", data_letters_execute, data_letters_verify, data_letters_rollback, NULL },
 	{ "tidy", data_tidy_execute, nothing, data_tidy_rollback, NULL },
+	{ "marks", data_marks_execute, nothing, nothing, NULL },
 };
 
 static const struct op *op_of(struct wbl_call *call, const struct wbl_work *work)

@@ -2,7 +2,7 @@
  * In: a chunk (a range of the source).  Out: its rows in the target, a receipt under work->key that holds the sums, totals.
  * A chunk whose receipt stands tells the totals kept there and writes nothing.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "data_impl.h"
+#include "data_look.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@ struct copy {
 	uint64_t rows; /* of the whole table, when a limit in percent asks for it */
 };
 
-static int32_t open_table(struct wbl_call *call, const struct wbl_work *work, uint32_t flags,
+int32_t data_open_table(struct wbl_call *call, const struct wbl_work *work, uint32_t flags,
 	struct data_ends *e, struct data_map *m, struct data_table **ret)
 {
 	struct wbl_doc *doc = wbl_doc_parse(work->params, strlen(work->params), NULL);
@@ -89,6 +89,21 @@ static int decode_range(struct wbl_bytes body, struct wbl_scan *s, uint64_t *row
 	s->low = (struct wbl_bytes){ (const char *)body.data + sizeof head, head[2] };
 	s->high = (struct wbl_bytes){ (const char *)s->low.data + head[2], head[3] };
 	return 0;
+}
+
+enum { PAGE = 1000 }; /* instead of a range: a part of the buckets, its number in low_open */
+
+int data_range_decode(struct wbl_bytes body, struct wbl_scan *s, uint64_t *ret_rows,
+	uint64_t *ret_part, int32_t *ret_page)
+{
+	int bad = decode_range(body, s, ret_rows, ret_part);
+
+	*ret_page = -1;
+	if (!bad && s->range == PAGE) {
+		*ret_page = s->low_open;
+		s->range = WBL_RANGE_ALL;
+	}
+	return bad;
 }
 
 /* As many rows as make about chunk_bytes, by the average of the whole; at least 1,000, at most 100,000. */
@@ -157,15 +172,22 @@ int32_t data_partition(void *self, struct wbl_call *call, const struct wbl_work 
 	struct data_ends e;
 	struct data_map m;
 	struct data_table *t;
+	struct data_look look = { 0 };
+	struct wbl_scan page = { .size = sizeof page, .range = PAGE };
 	unsigned n = 0;
 	int32_t rc;
 
 	data_call_begins(call, self, work);
-	rc = open_table(call, work, WBL_OPEN_READ, &e, &m, &t);
+	rc = data_open_table(call, work, WBL_OPEN_READ, &e, &m, &t);
 	if (rc)
 		return rc;
-	for (size_t i = 0; !rc && i < data_parts(t); i++)
+	if (!strcmp(work->op, "merge"))
+		rc = data_look_read(call, work, &look);
+	for (size_t i = 0; !rc && !look.nothing && i < data_parts(t); i++)
 		rc = cut(&e, t, data_part(t, i), &n);
+	for (; !rc && page.low_open < look.pages; page.low_open++)
+		rc = add_chunk(call, ++n, &page, 0, 0, 0);
+	data_look_clear(&look);
 	data_map_clear(&m);
 	data_close(&e);
 	return rc;
@@ -368,7 +390,7 @@ int32_t data_copy_execute(struct wbl_call *call, const struct wbl_work *work)
 {
 	int rehearse = (work->flags & WBL_WORK_REHEARSE) != 0;
 	struct copy c = { .call = call, .work = work };
-	int32_t rc = open_table(call, work, WBL_OPEN_WRITE, &c.ends, &c.map, &c.table);
+	int32_t rc = data_open_table(call, work, WBL_OPEN_WRITE, &c.ends, &c.map, &c.table);
 
 	if (rc)
 		return rc;

@@ -14,6 +14,15 @@ struct data_column {
 	struct data_alter *alter; /* what else becomes of it; NULL: nothing */
 	int veiled; /* its value is in no message: it, or what it is made from, is masked */
 };
+/* How rows come into a table that may hold some; data_modes.c reads it, the values are in data_sync.h. */
+struct data_manner {
+	int mode, by, deletes, conflicts, others;
+	const char *column, *overlap, *mark, *mark_value, *decisions;
+	const char *base,
+		*gone;       /* conditions of the source: for all rows, for those that are gone */
+	uint64_t definition; /* digest of what the mapping says */
+	int nothing;         /* set at plan: neither side can have changed */
+};
 struct data_table {
 	const char *from, *to, *where;
 	const char *definition; /* the source's own, when the table is taken as it is */
@@ -38,6 +47,7 @@ struct data_table {
 	size_t nparts;
 	int part;        /* which of them this is */
 	size_t of_parts; /* of how many */
+	struct data_manner manner;
 };
 struct data_map {
 	struct data_table *tables;
@@ -75,6 +85,8 @@ int32_t data_map_build(struct data_ends *e, struct data_map *ret);
 /* Only what the table `to` needs: it costs the same however many others there are. */
 int32_t data_map_build_one(struct data_ends *e, struct data_map *ret, const char *to);
 void data_map_clear(struct data_map *m);
+/* Freed with the map. */
+void *data_map_own(struct data_map *m, void *p);
 struct data_table *data_map_find(struct data_map *m, const char *to);
 size_t data_parts(const struct data_table *t); /* at least 1 */
 struct data_table *data_part(struct data_table *t, size_t n);

@@ -3,6 +3,7 @@
  * told.  A new property of a column is read here, and used in data_row.c.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "data_alter.h"
+#include "data_sync.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,11 @@ static void *own(struct data_map *m, void *p)
 	m->owned = wbl_sdk_grow(m->owned, (m->nowned + 1) * sizeof *m->owned);
 	m->owned[m->nowned++] = p;
 	return p;
+}
+
+void *data_map_own(struct data_map *m, void *p)
+{
+	return own(m, p);
 }
 
 static void table_clear(struct data_table *t)
@@ -305,6 +311,7 @@ static int32_t map_pair(struct data_ends *e, struct data_map *m, struct data_tab
 		t->indexes = wbl_node_at(t->source, "indexes");
 	rc = columns(e, m, t, spec, path);
 	rc = rc ? rc : key(e, t, spec, path);
+	rc = rc ? rc : data_manner_read(e, m, t, spec, path);
 	rc = rc ? rc : data_filter_read(e, t, spec, path);
 	return rc ? rc : ask_for(e, m, t, path);
 }

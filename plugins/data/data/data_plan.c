@@ -3,7 +3,7 @@
  * risks, and what will not be migrated.  Read-only and deterministic.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "data_alter.h"
-#include "data_verify.h"
+#include "data_sync.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -78,7 +78,8 @@ static int32_t count_one(struct plan *p, size_t i, const struct data_table *t)
 	snprintf(value, sizeof value, "%llu", (unsigned long long)n.items);
 	wbl_out_fmt(&key, "source.rows:%s", t->from);
 	wbl_out_fmt(&meaning, "rows of %s, estimated", t->from);
-	rc = wbl_plan_observe(p->call, WBL_RULE_WITHIN, tolerance, key.s, value, meaning.s);
+	rc = wbl_plan_observe(p->call, t->manner.by ? WBL_RULE_ADVISORY : WBL_RULE_WITHIN,
+		tolerance, key.s, value, meaning.s);
 	wbl_out_clear(&key);
 	wbl_out_clear(&meaning);
 	return rc;
@@ -101,16 +102,21 @@ static int32_t check_pair(struct plan *p, struct data_table *t)
 	struct wbl_scan all = { .size = sizeof all, .range = WBL_RANGE_ALL, .set = t->to };
 	struct wbl_totals n = { .size = sizeof n };
 	const struct wbl_node *o = wbl_node_at(wbl_doc_root(p->map.target), "others.0");
-	struct wbl_text existing = wbl_param_text(p->call, "existing");
-	int32_t rc;
+	int merges = data_merges(t);
+	int32_t rc = merges ? data_merge_check(&p->ends, t) : WBL_OK;
 
-	if (!t->target)
-		return WBL_OK;
-	if (strcmp(existing.s, "empty") != 0)
+	if (!rc && t->manner.by)
+		rc = data_marks_plan(&p->ends, &p->map, t);
+	if (rc || !t->target)
+		return rc;
+	if (!merges && t->manner.mode != DATA_MODE_EMPTY)
 		return wbl_error_report(p->call, WBL_E_PARAM, t->to,
-			"Name another table, or allow an empty one by `existing = \"empty\"`.",
+			"Name another table, allow an empty one by `existing = \"empty\"`, or "
+			"merge by "
+			"`existing = \"merge\"`.",
 			"the target has a table \"%s\" already", t->to);
-	rc = p->ends.dst->count(p->ends.target.self, p->call, &all, 1, &n);
+	if (!merges)
+		rc = p->ends.dst->count(p->ends.target.self, p->call, &all, 1, &n);
 	if (rc)
 		return rc;
 	if (n.items)
@@ -371,7 +377,8 @@ static int32_t plan_copy(struct plan *p, size_t i)
 	wbl_out_fmt(&title, " to table %s and verify it", t->to);
 	s.params = params.s;
 	s.title = title.s;
-	rc = wbl_plan_step(p->call, &s);
+	rc = data_merges(t) ? data_merge_steps(&p->ends, &p->map, t, &s)
+			    : wbl_plan_step(p->call, &s);
 	wbl_out_clear(&params);
 	wbl_out_clear(&title);
 	wbl_out_clear(&words);
@@ -390,10 +397,12 @@ static int32_t plan_rest(struct plan *p)
 {
 	static const char *const after_indexes[] = { "indexes", NULL },
 				 *const after_verify_only[] = { "verify", NULL },
-				 *const after_rejects[] = { "verify", "rejects", NULL };
+				 *const after_rejects[] = { "verify", "rejects", NULL },
+				 *const after_tidy[] = { "tidy", NULL };
 	const char *const *after_verify = after_verify_only;
 	int rejects = 0;
 	const char *const *after = (const char *const *)p->ids;
+	struct wbl_out params = { 0 };
 	struct wbl_step s = {
 		.size = sizeof s,
 		.inverse = WBL_INVERSE_ROLLBACK,
@@ -414,18 +423,28 @@ static int32_t plan_rest(struct plan *p)
 	s.title = "Check references between the tables";
 	s.kind = WBL_KIND_VERIFICATION;
 	s.after = after;
+	data_verify_params(&p->map, (char *const *)p->ids, &params);
+	s.params = params.s;
 	rc = rc ? rc : wbl_plan_step(p->call, &s);
+	wbl_out_clear(&params);
+	s.params = "{}";
 	rc = rc ? rc
 		: data_letters_plan(p->call, &p->map, (char *const *)p->ids, p->claims, &rejects);
-	if (rc || !wbl_param_bool(p->call, "tidy", 1))
+	if (rc)
 		return rc;
 	if (rejects) /* it asks the receipts */
 		after_verify = after_rejects;
+	if (!wbl_param_bool(p->call, "tidy", 1))
+		return data_marks_step(
+			&p->ends, &p->map, (char *const *)p->ids, after_verify, p->claims);
 	s.id = s.op = "tidy";
 	s.title = "Take this run's receipts out of the target";
 	s.kind = WBL_KIND_CLEANUP;
 	s.after = after_verify;
-	return wbl_plan_step(p->call, &s);
+	rc = wbl_plan_step(p->call, &s);
+	return rc ? rc
+		  : data_marks_step(
+			    &p->ends, &p->map, (char *const *)p->ids, after_tidy, p->claims);
 }
 
 /* A table may be called anything, a step's id has no blanks, control characters or slashes and ends at 200 bytes. */
@@ -473,10 +492,12 @@ static int32_t plan_all(struct plan *p)
 		rc = check_pair(p, &p->map.tables[i]);
 		rc = rc ? rc : count_table(p, i);
 	}
-	rc = rc ? rc : plan_schema(p);
-	for (size_t i = 0; !rc && i < n; i++)
-		rc = plan_copy(p, i);
-	rc = rc ? rc : plan_rest(p);
+	if (!rc && !data_nothing(&p->map)) {
+		rc = plan_schema(p);
+		for (size_t i = 0; !rc && i < n; i++)
+			rc = plan_copy(p, i);
+		rc = rc ? rc : plan_rest(p);
+	}
 	rc = rc ? rc : omit_rest(p);
 	for (size_t i = 0; i < n; i++)
 		free(p->ids[i]);

@@ -1,7 +1,7 @@
 /* data_references.c - the step that looks at the whole once everything is there: do the references between tables hold?
  * In: the store's own question for broken ones.  Out: MISMATCH that names the first, or a warning when the source has them too.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "data_impl.h"
+#include "data_look.h"
 
 #include <string.h>
 
@@ -35,6 +35,14 @@ static int32_t count_of(struct data_ends *e, int target, const char *check, uint
 	return WBL_OK;
 }
 
+int32_t data_references_broken(struct data_ends *e, const struct data_map *m, uint64_t *ret)
+{
+	const char *check = wbl_node_str(wbl_doc_root(m->target), "reference_check");
+
+	*ret = 0;
+	return check && e->dst->sql ? count_of(e, 1, check, ret) : WBL_OK;
+}
+
 /* After the run has been taken back nobody can look any more: so one of them is named. */
 static int32_t tell_broken(struct data_ends *e, const char *check, uint64_t broken)
 {
@@ -57,8 +65,21 @@ static int32_t tell_broken(struct data_ends *e, const char *check, uint64_t brok
 	return rc;
 }
 
+/* What the first look at the target has counted; 0 where there was none. */
+static uint64_t broken_before(struct wbl_call *call, const struct wbl_work *work)
+{
+	struct data_look l;
+	uint64_t n = 0;
+
+	if (!data_look_params(work, &l) && l.step && !data_look_read(call, work, &l))
+		n = (uint64_t)wbl_node_int(wbl_doc_root(l.doc), "broken", 0);
+	data_look_clear(&l);
+	return n;
+}
+
 /* References are checked once everything is there. Those that were broken before are told and not blamed on the copy. */
-static int32_t check_references(struct data_ends *e, const struct data_map *m)
+static int32_t check_references(
+	struct data_ends *e, const struct data_map *m, const struct wbl_work *work)
 {
 	const char *check = wbl_node_str(wbl_doc_root(m->target), "reference_check");
 	uint64_t broken = 0, before = 0;
@@ -69,11 +90,13 @@ static int32_t check_references(struct data_ends *e, const struct data_map *m)
 	rc = count_of(e, 1, check, &broken);
 	if (!rc && broken && m->whole && m->same_dialect)
 		rc = count_of(e, 0, check, &before);
+	else if (!rc && broken)
+		before = broken_before(e->call, work);
 	if (rc || !broken)
 		return rc;
 	if (broken <= before) {
 		wbl_warning_report(e->call, "target", "Mend them in the source some day.",
-			"%llu references lead nowhere, as they do in the source",
+			"%llu references lead nowhere, as they did before",
 			(unsigned long long)broken);
 		return WBL_OK;
 	}
@@ -93,7 +116,7 @@ int32_t data_verify_execute(struct wbl_call *call, const struct wbl_work *work)
 		return rc;
 	rc = data_map_build(&e, &m);
 	if (!rc)
-		rc = check_references(&e, &m);
+		rc = check_references(&e, &m, work);
 	data_map_clear(&m);
 	data_close(&e);
 	return rc;

@@ -14,7 +14,7 @@ struct sqlite_writer {
 	struct sqlite_writer *parts, *next;
 	struct sqlite_table table;
 	sqlite3_stmt *put, *del;
-	char *origin, *set;
+	char *origin, *set, **columns; /* columns: of a part, by which it is found again */
 	uint64_t epoch, attempt, written, kept;
 	int ncols, nkey, mode;
 };
@@ -358,12 +358,24 @@ static void writer_free(struct sqlite_writer *w)
 		w->parts = part->next;
 		writer_free(part);
 	}
+	for (int i = 0; w->columns && i < w->ncols; i++)
+		free(w->columns[i]);
+	free(w->columns);
 	sqlite3_finalize(w->put);
 	sqlite3_finalize(w->del);
 	sqlite_table_clear(&w->table);
 	free(w->origin);
 	free(w->set);
 	free(w);
+}
+
+static int same_columns(const struct sqlite_writer *part, const char *const *columns)
+{
+	int n = 0;
+
+	while (columns && columns[n] && n < part->ncols && !strcmp(columns[n], part->columns[n]))
+		n++;
+	return columns && n == part->ncols && !columns[n];
 }
 
 static int32_t part_of(
@@ -378,7 +390,8 @@ static int32_t part_of(
 	*ret = w;
 	if (w->set)
 		return WBL_OK;
-	while (part && batch->set && strcmp(part->set, batch->set) != 0)
+	while (part && batch->set &&
+		(strcmp(part->set, batch->set) != 0 || !same_columns(part, batch->columns)))
 		part = part->next;
 	*ret = part;
 	if (part && batch->set)
@@ -392,6 +405,9 @@ static int32_t part_of(
 		writer_free(part);
 		return rc;
 	}
+	part->columns = wbl_sdk_alloc(((size_t)part->ncols + 1) * sizeof *part->columns);
+	for (int i = 0; i < part->ncols; i++)
+		part->columns[i] = wbl_sdk_strdup(batch->columns[i]);
 	part->next = w->parts;
 	*ret = w->parts = part;
 	return WBL_OK;
