@@ -180,6 +180,13 @@ static bool end_strangers(struct wbl_engine *e, struct wbl_orphan *ret)
 	return none;
 }
 
+static void pause_a_little(void)
+{
+	struct timespec wait = { .tv_nsec = 2000000 };
+
+	nanosleep(&wait, NULL);
+}
+
 bool wbl_orphans_end(struct wbl_engine *e, const char *lock_path, struct wbl_orphan *ret)
 {
 	bool none = end_strangers(e, ret);
@@ -187,16 +194,29 @@ bool wbl_orphans_end(struct wbl_engine *e, const char *lock_path, struct wbl_orp
 	return (is_free(lock_path) || (end_holders(lock_path, ret) && is_free(lock_path))) && none;
 }
 
+/* Nobody was watching meanwhile: also those are looked for that have closed the lock and lost their parent. */
+static bool end_unwatched(
+	struct wbl_engine *e, const char *lock_path, int64_t ns, struct wbl_orphan *ret)
+{
+	int64_t until = wbl_now_mono() + ns;
+
+	while (!end_holders(lock_path, ret) || !wbl_orphans_end(e, lock_path, ret)) {
+		if (wbl_now_mono() > until)
+			return false;
+		pause_a_little();
+	}
+	return true;
+}
+
 bool wbl_orphans_end_within(
 	struct wbl_engine *e, const char *lock_path, int64_t ns, struct wbl_orphan *ret)
 {
 	int64_t until = wbl_now_mono() + ns;
-	struct timespec wait = { .tv_nsec = 2000000 };
 
 	while (!wbl_orphans_end(e, lock_path, ret)) {
 		if (wbl_now_mono() > until)
 			return false;
-		nanosleep(&wait, NULL);
+		pause_a_little();
 	}
 	return true;
 }
@@ -259,7 +279,7 @@ int32_t wbl_run_is_alone(struct wbl_run *run, struct wbl_error *err)
 		if (de->d_name[0] == '.' || !is_owner(lock, run->id) ||
 			is_of_living(run->engine, lock))
 			continue;
-		if (wbl_orphans_end_within(run->engine, lock, A_MOMENT, &o))
+		if (end_unwatched(run->engine, lock, A_MOMENT, &o))
 			unlink(lock);
 		else
 			rc = wbl_orphan_fail(&o, run->id, "recover", err);
@@ -293,8 +313,7 @@ int32_t wbl_hosts_end_orphans(struct wbl_engine *e, struct wbl_error *err)
 	while ((de = readdir(d))) {
 		WBL_AUTOFREE char *lock = wbl_strf("%s/%s", dir, de->d_name);
 
-		if (de->d_name[0] != '.' &&
-			wbl_orphans_end_within(e, lock, until - wbl_now_mono(), &o))
+		if (de->d_name[0] != '.' && end_unwatched(e, lock, until - wbl_now_mono(), &o))
 			unlink(lock);
 	}
 	closedir(d);

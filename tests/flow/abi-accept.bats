@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # A run that nobody can take back, or bring to its end: a person leaves it as it is, with a reason, and others may go on.
-# req: X9 A4 H5
+# req: X9 H5 U1
 # SPDX-License-Identifier: Apache-2.0
 load functions
 load abi

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # What a handler says in passing arrives: findings of a check, limits of connections, the same risk of many steps, events
 # of a plan.
-# req: X1 P2 C3 H5
+# req: X1 P1 H5
 # SPDX-License-Identifier: Apache-2.0
 load functions
 load abi
