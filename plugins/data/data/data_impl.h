@@ -37,10 +37,11 @@ struct data_table {
 	const struct wbl_node *indexes; /* array, or NULL */
 	const struct wbl_node *source;  /* its entry in the source's description */
 	const struct wbl_node *target;  /* its entry in the target's description; NULL: not there */
-	int autoincrement;
-	struct data_transform *transform; /* NULL: none */
-	int corrected;                    /* what was corrected by repair counts as read */
-	struct data_filters *filters;     /* filter and rest; NULL: none */
+	const struct wbl_node *foreign_keys; /* of the options; array, or NULL */
+	int autoincrement, entire;           /* entire: all columns, under their own names */
+	struct data_transform *transform;    /* NULL: none */
+	int corrected;                       /* what was corrected by repair counts as read */
+	struct data_filters *filters;        /* filter and rest; NULL: none */
 	uint8_t *veiled; /* of each column of the scan: not to be told; NULL: nothing is altered */
 	/* Several sources of one target (from_all): data_part(t, n). nparts: 0 or 1 with one. */
 	struct data_table *parts;
@@ -97,9 +98,48 @@ int32_t data_change(
 /* The same with a change that has only a name, and the run as its origin. */
 int32_t data_change_named(struct data_ends *e, const struct wbl_work *work, const char *verb,
 	const char *name, const char *part);
-/* The change that makes the table. */
-void data_table_json(
-	const struct data_table *t, int same_dialect, const char *origin, struct wbl_out *o);
+int32_t data_change_keyed(
+	struct data_ends *e, const struct wbl_work *work, const char *change, const char *key);
+int32_t data_with_map(
+	struct wbl_call *call, uint32_t flags, struct data_ends *e, struct data_map *m);
+/* Tells one difference; MISMATCH. */
+int32_t data_differs(struct wbl_call *call, int32_t kind, const char *set, const char *expected,
+	const char *found);
+
+/* data_shape.c. The change that makes the table: {"verb":{...}}; verb NULL: the inner object alone. */
+void data_table_json(const struct data_map *m, const struct data_table *t, const char *verb,
+	const char *origin, struct wbl_out *o);
+enum { WBL_SEVERITY_ERROR = 1, WBL_SEVERITY_WARNING, WBL_SEVERITY_NOTE };
+typedef void data_shape_differs(void *arg, int severity, const struct data_table *t,
+	const char *column, const char *what, const char *expected, const char *found);
+/* How the table that stands differs from what the mapping would make; column may be NULL. */
+void data_shape_compare(
+	const struct data_map *m, const struct data_table *t, data_shape_differs *each, void *arg);
+
+/* data_carry.c */
+int data_names_word(const char *text, const char *word);
+/* What the source's column is called in the target; NULL: it does not go there as it is. */
+const char *data_name_there(const struct data_table *t, const char *from);
+/* The same of a list, as a JSON array; 0 when not all of them go. */
+int data_names_there(const struct data_table *t, const struct wbl_node *list, struct wbl_out *o);
+int data_object_goes(const struct data_map *m, const struct wbl_node *x); /* a view or trigger */
+/* Of a table without indexes in the options: *columns is set to a JSON array. */
+int data_index_goes(const struct data_map *m, const struct data_table *t, const struct wbl_node *ix,
+	struct wbl_out *columns);
+int data_reference_goes(const struct data_map *m, const struct data_table *t,
+	const struct wbl_node *fk, struct wbl_out *o);
+/* What is left to people: kind and name of an object, the table it belongs to, why, and its text. */
+typedef int32_t data_by_hand(void *arg, const char *kind, const char *name, const char *of,
+	const char *why, const char *text);
+int32_t data_by_hand_tell(const struct data_map *m, data_by_hand *each, void *arg);
+/* Where the target has an index, view or trigger of that name; NULL. */
+const char *data_holder(const struct wbl_doc *target, const char *name);
+int data_objects_follow(const struct data_map *m); /* is anything to be made after the load? */
+
+/* data_omit.c */
+int32_t data_omit(struct wbl_call *call, const struct data_map *m);
+int32_t data_find_by_hand(struct wbl_call *call, const struct data_map *m); /* for the report */
+
 /* What the source looks like now; compares it with what the schema step saw. STALE. `set`: any table of it, so that not all are described. */
 int32_t data_source_same(struct data_ends *e, const char *set);
 int32_t data_identity(struct data_ends *e, const char *set, struct wbl_out *ret);

@@ -204,7 +204,9 @@ static int32_t columns(struct data_ends *e, struct data_map *m, struct data_tabl
 		for (const struct wbl_node *c = src ? src->child : NULL; c; c = c->next)
 			if (!wbl_node_bool(c, "generated", 0))
 				take_column(m, t, c);
-		if (m->same_dialect && !strcmp(t->from, t->to) && !wbl_node_at(spec, "key.0"))
+		t->entire = 1;
+		if (m->same_dialect && !strcmp(t->from, t->to) && !wbl_node_at(spec, "key.0") &&
+			!wbl_node_at(spec, "foreign_keys.0"))
 			t->definition = wbl_node_str(t->source, "definition");
 		return WBL_OK;
 	}
@@ -306,6 +308,7 @@ static int32_t map_pair(struct data_ends *e, struct data_map *m, struct data_tab
 	if (t->where && *t->where && !(e->source.capabilities & WBL_CAN_SQL))
 		return wrong(e, path, "the source knows no filter:", t->where);
 	t->indexes = wbl_node_at(spec, "indexes");
+	t->foreign_keys = wbl_node_at(spec, "foreign_keys");
 	if ((!t->indexes || !t->indexes->count) && !wbl_node_at(spec, "columns.0") &&
 		m->same_dialect && !strcmp(t->from, t->to))
 		t->indexes = wbl_node_at(t->source, "indexes");
@@ -510,36 +513,4 @@ int32_t data_map_build(struct data_ends *e, struct data_map *m)
 int32_t data_map_build_one(struct data_ends *e, struct data_map *m, const char *to)
 {
 	return build(e, m, to);
-}
-
-void data_table_json(
-	const struct data_table *t, int same_dialect, const char *origin, struct wbl_out *o)
-{
-	wbl_out_open(o, NULL, '{');
-	wbl_out_open(o, "create_table", '{');
-	wbl_out_text(o, "name", t->to);
-	wbl_out_text(o, "origin", origin);
-	if (t->definition) {
-		wbl_out_text(o, "definition", t->definition);
-	} else {
-		wbl_out_open(o, "columns", '[');
-		for (size_t i = 0; i < t->ncols; i++) {
-			wbl_out_open(o, NULL, '{');
-			wbl_out_text(o, "name", t->cols[i].name);
-			wbl_out_text(o, "type", wbl_type_name(t->cols[i].type));
-			if (same_dialect && t->cols[i].declared)
-				wbl_out_text(o, "declared", t->cols[i].declared);
-			if (same_dialect && t->cols[i].fallback)
-				wbl_out_text(o, "default", t->cols[i].fallback);
-			wbl_out_bool(o, "not_null", t->cols[i].not_null);
-			wbl_out_close(o, '}');
-		}
-		wbl_out_close(o, ']');
-		wbl_out_open(o, "key", '[');
-		for (size_t i = 0; i < t->nkey; i++)
-			wbl_out_text(o, NULL, t->cols[t->key[i]].name);
-		wbl_out_close(o, ']');
-	}
-	wbl_out_close(o, '}');
-	wbl_out_close(o, '}');
 }

@@ -20,6 +20,7 @@ struct plan {
 	struct wbl_limits limits;
 	char **ids; /* of the copies */
 	uint64_t *rows;
+	int misfits;
 };
 
 static void claim_of(const struct wbl_doc *d, int32_t mode, struct wbl_claim *ret)
@@ -97,6 +98,51 @@ static int32_t count_table(struct plan *p, size_t i)
 	return rc;
 }
 
+static void differs(void *arg, int severity, const struct data_table *t, const char *column,
+	const char *what, const char *expected, const char *found)
+{
+	static const char *const names[] = { "", "error", "warning", "note" };
+	struct plan *p = arg;
+	const struct wbl_plan_service *plan = wbl_service(p->call, "wbl.plan/1");
+	struct wbl_out o = { 0 }, where = { 0 }, text = { 0 };
+
+	wbl_out_fmt(&where, "%s%s%s", t->to, column ? "." : "", column ? column : "");
+	wbl_out_fmt(
+		&text, "%s of the table that stands: expected %s, found %s", what, expected, found);
+	wbl_out_open(&o, NULL, '{');
+	wbl_out_text(&o, "kind", "schema");
+	wbl_out_text(&o, "severity", names[severity]);
+	wbl_out_text(&o, "where", where.s);
+	wbl_out_text(&o, "text", text.s);
+	wbl_out_text(&o, "difference", what);
+	wbl_out_text(&o, "expected", expected);
+	wbl_out_text(&o, "found", found);
+	wbl_out_close(&o, '}');
+	if (severity == WBL_SEVERITY_ERROR) {
+		p->misfits++;
+		wbl_error_report(p->call, WBL_E_PARAM, where.s, "Mend the mapping or the table.",
+			"%s: expected %s, found %s", what, expected, found);
+	} else if (plan && plan->finding) {
+		plan->finding(p->call, o.s);
+	}
+	wbl_out_clear(&o);
+	wbl_out_clear(&where);
+	wbl_out_clear(&text);
+}
+
+/* Every difference is told before the plan is refused. */
+static int32_t check_shape(struct plan *p, struct data_table *t)
+{
+	p->misfits = 0;
+	data_shape_compare(&p->map, t, differs, p);
+	return !p->misfits ? WBL_OK
+			   : wbl_error_report(p->call, WBL_E_PARAM, t->to,
+				     "Mend the mapping or the table.",
+				     "table \"%s\" of the target cannot take the rows: %d "
+				     "difference%s",
+				     t->to, p->misfits, p->misfits == 1 ? "" : "s");
+}
+
 static int32_t check_pair(struct plan *p, struct data_table *t)
 {
 	struct wbl_scan all = { .size = sizeof all, .range = WBL_RANGE_ALL, .set = t->to };
@@ -132,139 +178,7 @@ static int32_t check_pair(struct plan *p, struct data_table *t)
 				"Drop the trigger for the time of the copy.",
 				"trigger \"%s\" would run for every row that is copied",
 				wbl_node_str(o, "name"));
-	for (size_t i = 0; i < t->ncols; i++) {
-		const struct wbl_node *c = wbl_node_at(t->target, "columns.0");
-
-		while (c && strcasecmp(wbl_node_str(c, "name"), t->cols[i].name) != 0)
-			c = c->next;
-		if (!c)
-			return wbl_error_report(p->call, WBL_E_PARAM, t->to,
-				"Mend the mapping or the table.",
-				"table \"%s\" of the target has no column \"%s\"", t->to,
-				t->cols[i].name);
-	}
-	return WBL_OK;
-}
-
-/* ---- what stays behind ---- */
-
-static int mapped_from(const struct data_map *m, const char *set)
-{
-	for (size_t i = 0; i < m->ntables; i++)
-		for (size_t k = 0; k < data_parts(&m->tables[i]); k++)
-			if (!strcasecmp(data_part(&m->tables[i], k)->from, set))
-				return 1;
-	return 0;
-}
-
-static int is_word(char c)
-{
-	return isalnum((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80;
-}
-
-static int names_word(const char *expr, const char *word)
-{
-	size_t len = strlen(word);
-	const char *at = expr;
-
-	for (; expr && *at; at++)
-		if (!strncasecmp(at, word, len) && !is_word(at[len]) &&
-			(at == expr || !is_word(at[-1])))
-			return 1;
-	return 0;
-}
-
-/* 2: a column of the mapping takes it; 1: an expression has its name in it, perhaps uses it; 0: neither. */
-static int taken(const struct data_table *t, const char *name)
-{
-	int how = 0;
-
-	for (size_t i = 0; i < t->ncols; i++)
-		if (t->cols[i].from && !strcasecmp(t->cols[i].from, name))
-			return 2;
-		else if (names_word(t->cols[i].expr, name))
-			how = 1;
-	for (size_t i = 0; t->veiled && i < t->nscan; i++)
-		if (!strcasecmp(t->scan[i], name))
-			how = 1;
-	return how;
-}
-
-static uint64_t list_columns(
-	const struct data_table *t, int how, const char *head, struct wbl_out *out)
-{
-	const struct wbl_node *c = wbl_node_at(t->source, "columns.0");
-	uint64_t n = 0;
-
-	for (; c; c = c->next) {
-		const char *name = wbl_node_str(c, "name");
-
-		if (!wbl_node_bool(c, "generated", 0) && taken(t, name) == how)
-			wbl_out_fmt(out, "%s%s", n++ ? ", " : head, name);
-	}
-	return n;
-}
-
-static int32_t omit_columns(struct plan *p, const struct data_table *t)
-{
-	struct wbl_out what = { 0 }, why = { 0 };
-	int32_t rc = WBL_OK;
-	uint64_t n;
-
-	wbl_out_fmt(&why, "table %s: ", t->to);
-	n = list_columns(t, 0, "not taken: ", &why);
-	n += list_columns(
-		t, 1, n ? "; only within expressions: " : "only within expressions: ", &why);
-	if (n) {
-		wbl_out_fmt(&what, "%s of %s", n == 1 ? "column" : "columns", t->from);
-		rc = wbl_plan_omit(p->call, what.s, n, why.s);
-	}
-	if (!rc && t->where && *t->where) {
-		wbl_out_reset(&what);
-		wbl_out_reset(&why);
-		wbl_out_fmt(&what, "rows of %s", t->from);
-		wbl_out_fmt(&why, "table %s takes those where %s", t->to, t->where);
-		rc = wbl_plan_omit(p->call, what.s, 0, why.s);
-	}
-	wbl_out_clear(&what);
-	wbl_out_clear(&why);
-	return rc;
-}
-
-static int32_t omit_rest(struct plan *p)
-{
-	const struct wbl_node *s = wbl_node_at(wbl_doc_root(p->map.source), "sets.0");
-	const struct wbl_node *o = wbl_node_at(wbl_doc_root(p->map.source), "others.0");
-	struct wbl_out what = { 0 };
-	int32_t rc = WBL_OK;
-
-	for (; !rc && s; s = s->next) {
-		if (mapped_from(&p->map, wbl_node_str(s, "name")))
-			continue;
-		wbl_out_reset(&what);
-		wbl_out_fmt(&what, "table %s", wbl_node_str(s, "name"));
-		rc = wbl_plan_omit(p->call, what.s, 1,
-			!strcmp(wbl_node_str(s, "kind"), "virtual")
-				? "a virtual table has no rows of its own"
-				: "the mapping does not name it");
-	}
-	for (; !rc && o && !(p->map.whole && p->map.same_dialect); o = o->next) {
-		wbl_out_reset(&what);
-		wbl_out_fmt(&what, "%s %s", wbl_node_str(o, "kind"), wbl_node_str(o, "name"));
-		rc = wbl_plan_omit(p->call, what.s, 1,
-			"only a copy of the whole database takes views and triggers");
-	}
-	for (size_t i = 0; !rc && i < p->map.ntables; i++) {
-		rc = omit_columns(p, &p->map.tables[i]);
-		if (!rc && p->map.tables[i].autoincrement) {
-			wbl_out_reset(&what);
-			wbl_out_fmt(&what, "AUTOINCREMENT counter of %s", p->map.tables[i].from);
-			rc = wbl_plan_omit(p->call, what.s, 1,
-				"it goes on from the greatest key that was copied");
-		}
-	}
-	wbl_out_clear(&what);
-	return rc;
+	return check_shape(p, t);
 }
 
 /* ---- steps ---- */
@@ -390,7 +304,7 @@ static int has_indexes(const struct data_map *m)
 	for (size_t i = 0; i < m->ntables; i++)
 		if (m->tables[i].indexes && m->tables[i].indexes->count)
 			return 1;
-	return m->whole && m->same_dialect && wbl_node_at(wbl_doc_root(m->source), "others.0");
+	return data_objects_follow(m);
 }
 
 static int32_t plan_rest(struct plan *p)
@@ -498,7 +412,7 @@ static int32_t plan_all(struct plan *p)
 			rc = plan_copy(p, i);
 		rc = rc ? rc : plan_rest(p);
 	}
-	rc = rc ? rc : omit_rest(p);
+	rc = rc ? rc : data_omit(p->call, &p->map);
 	for (size_t i = 0; i < n; i++)
 		free(p->ids[i]);
 	free(p->ids);

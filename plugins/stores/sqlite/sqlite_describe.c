@@ -239,7 +239,7 @@ static int32_t tell_sets(struct sqlite_self *s, const char *set, struct wbl_out 
 	uint64_t n = 0;
 	int32_t rc = sqlite_prepare(s,
 		"SELECT " SQLITE_HEAD_COLUMNS
-		" FROM pragma_table_list l LEFT JOIN sqlite_schema m ON m.name=l.name AND "
+		" FROM pragma_table_list(?1) l LEFT JOIN sqlite_schema m ON m.name=l.name AND "
 		"m.type='table' WHERE l.schema='main' AND l.type IN ('table','virtual') AND "
 		"l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND l.name<>'" SQLITE_RECEIPTS
 		"' AND (?1 IS NULL OR l.name=?1 COLLATE NOCASE) ORDER BY l.name",
@@ -376,6 +376,7 @@ static void tell_store(struct sqlite_self *s, struct wbl_out *o)
 	wbl_out_close(o, ']');
 	wbl_out_open(o, "limits", '{');
 	wbl_out_int(o, "writers", 1);
+	wbl_out_int(o, "tables_at_once", 64);
 	wbl_out_close(o, '}');
 	wbl_out_bool(o, "stays_open", 1);
 	wbl_out_text(o, "snapshot", "one process: each chunk reads a view of its own");

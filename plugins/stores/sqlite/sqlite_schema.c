@@ -55,26 +55,96 @@ static const char *declared(const char *type)
 	}
 }
 
-static void add_column(struct wbl_out *o, const struct wbl_node *col)
+static void add_column(struct wbl_out *o, const struct wbl_node *col, int strict)
 {
 	const char *as = wbl_node_str(col, "declared"), *type = wbl_node_str(col, "type");
 
 	sqlite_name(o, wbl_node_str(col, "name"));
 	if (!as)
 		as = declared(type ? type : "any");
-	if (*as)
-		wbl_out_fmt(o, " %s", as);
+	if (*as || strict)
+		wbl_out_fmt(o, " %s", *as ? as : "ANY");
+	if (wbl_node_str(col, "collation")) {
+		wbl_out_fmt(o, " COLLATE ");
+		sqlite_name(o, wbl_node_str(col, "collation"));
+	}
 	if (wbl_node_bool(col, "not_null", 0))
 		wbl_out_fmt(o, " NOT NULL");
 	if (wbl_node_str(col, "default"))
 		wbl_out_fmt(o, " DEFAULT (%s)", wbl_node_str(col, "default"));
+	if (wbl_node_str(col, "expression"))
+		wbl_out_fmt(o, " AS (%s\n)%s", wbl_node_str(col, "expression"),
+			wbl_node_bool(col, "stored", 0) ? " STORED" : "");
+}
+
+static int32_t action(struct sqlite_change *c, const struct wbl_node *fk, const char *on)
+{
+	static const char *const known[] = { "NO ACTION", "RESTRICT", "SET NULL", "SET DEFAULT",
+		"CASCADE" };
+	const char *what = wbl_node_str(fk, on);
+
+	for (size_t i = 0; what && i < sizeof known / sizeof *known; i++)
+		if (!strcasecmp(known[i], what)) {
+			if (i)
+				wbl_out_fmt(&c->sql, " ON %s %s",
+					!strcmp(on, "on_delete") ? "DELETE" : "UPDATE", known[i]);
+			return WBL_OK;
+		}
+	return !what ? WBL_OK
+		     : wbl_error_report(c->s->call, WBL_E_PARAM, c->s->path, NULL,
+			       "no such action of a foreign key: %s", what);
+}
+
+static int32_t add_reference(struct sqlite_change *c, const struct wbl_node *fk)
+{
+	const struct wbl_node *to = wbl_node_at(fk, "to_columns");
+	int32_t rc;
+
+	if (!wbl_node_at(fk, "columns.0") || !wbl_node_str(fk, "to"))
+		return wbl_error_report(c->s->call, WBL_E_PARAM, c->s->path, NULL,
+			"a foreign key without columns or a table");
+	wbl_out_fmt(&c->sql, ",\n  FOREIGN KEY (");
+	names(&c->sql, wbl_node_at(fk, "columns"));
+	wbl_out_fmt(&c->sql, ") REFERENCES ");
+	sqlite_name(&c->sql, wbl_node_str(fk, "to"));
+	if (to && to->count) {
+		wbl_out_fmt(&c->sql, " (");
+		names(&c->sql, to);
+		wbl_out_fmt(&c->sql, ")");
+	}
+	rc = action(c, fk, "on_update");
+	return rc ? rc : action(c, fk, "on_delete");
+}
+
+/* Rules of the table behind its columns. */
+static int32_t add_rules(struct sqlite_change *c, const struct wbl_node *t)
+{
+	const struct wbl_node *key = wbl_node_at(t, "key"), *x;
+	int32_t rc = WBL_OK;
+
+	if (key && key->count) {
+		wbl_out_fmt(&c->sql, ",\n  PRIMARY KEY (");
+		names(&c->sql, key);
+		wbl_out_fmt(&c->sql, wbl_node_bool(t, "autoincrement", 0) && key->count == 1
+					     ? " AUTOINCREMENT)"
+					     : ")");
+	}
+	for (x = wbl_node_at(t, "uniques.0"); x; x = x->next) {
+		wbl_out_fmt(&c->sql, ",\n  UNIQUE (");
+		names(&c->sql, x);
+		wbl_out_fmt(&c->sql, ")");
+	}
+	for (x = wbl_node_at(t, "checks.0"); x; x = x->next)
+		wbl_out_fmt(&c->sql, ",\n  CHECK (%s\n)", x->text.s);
+	for (x = wbl_node_at(t, "foreign_keys.0"); !rc && x; x = x->next)
+		rc = add_reference(c, x);
+	return rc;
 }
 
 /* A definition of our own dialect is taken word for word; it must be what it says it is. */
-static int32_t definition(struct sqlite_change *c, const char *begins)
+static int32_t definition(struct sqlite_change *c, const struct wbl_node *of, const char *begins)
 {
-	const char *text = wbl_node_str(c->n, "definition"),
-		   *dialect = wbl_node_str(c->n, "dialect");
+	const char *text = wbl_node_str(of, "definition"), *dialect = wbl_node_str(of, "dialect");
 
 	if (!text)
 		return WBL_END;
@@ -86,20 +156,18 @@ static int32_t definition(struct sqlite_change *c, const char *begins)
 	return WBL_OK;
 }
 
-static int32_t create_table(struct sqlite_change *c)
+static int32_t one_table(struct sqlite_change *c, const struct wbl_node *t)
 {
-	const struct wbl_node *key = wbl_node_at(c->n, "key"), *cols = wbl_node_at(c->n, "columns");
-	const char *name = need(c, "name");
-	int32_t rc = definition(c, "CREATE");
-	int n = 0;
+	const struct wbl_node *cols = wbl_node_at(t, "columns");
+	const char *name = wbl_node_str(t, "name");
+	int strict = wbl_node_bool(t, "strict", 0), n = 0;
+	int32_t rc = definition(c, t, "CREATE");
 
-	if (!name)
-		return WBL_E_PARAM;
 	if (rc != WBL_END)
 		return rc;
-	if (!cols || !cols->count)
+	if (!name || !cols || !cols->count)
 		return wbl_error_report(c->s->call, WBL_E_PARAM, c->s->path, NULL,
-			"table \"%s\" has no columns", name);
+			"table \"%s\" has no columns", name ? name : "");
 	wbl_out_fmt(&c->sql, "CREATE TABLE ");
 	sqlite_name(&c->sql, name);
 	wbl_out_fmt(&c->sql, " (");
@@ -107,14 +175,68 @@ static int32_t create_table(struct sqlite_change *c)
 		wbl_out_fmt(&c->sql, n++ ? ",\n  " : "\n  ");
 		if (!wbl_node_str(col, "name"))
 			return WBL_E_PARAM;
-		add_column(&c->sql, col);
+		add_column(&c->sql, col, strict);
 	}
-	if (key && key->count) {
-		wbl_out_fmt(&c->sql, ",\n  PRIMARY KEY (");
-		names(&c->sql, key);
-		wbl_out_add(&c->sql, ")", 1);
-	}
+	rc = add_rules(c, t);
 	wbl_out_fmt(&c->sql, "\n)");
+	if (wbl_node_bool(t, "without_rowid", 0))
+		wbl_out_fmt(&c->sql, strict ? " WITHOUT ROWID, STRICT" : " WITHOUT ROWID");
+	else if (strict)
+		wbl_out_fmt(&c->sql, " STRICT");
+	return rc;
+}
+
+static int32_t create_table(struct sqlite_change *c)
+{
+	return need(c, "name") ? one_table(c, c->n) : WBL_E_PARAM;
+}
+
+static int32_t create_tables(struct sqlite_change *c)
+{
+	const struct wbl_node *t = wbl_node_at(c->n, "tables.0");
+	int32_t rc = t ? WBL_OK : WBL_E_PARAM;
+
+	for (; !rc && t; t = t->next) {
+		rc = one_table(c, t);
+		wbl_out_fmt(&c->sql, ";\n");
+	}
+	return rc;
+}
+
+static int32_t drop_tables(struct sqlite_change *c)
+{
+	for (const struct wbl_node *t = wbl_node_at(c->n, "names.0"); t; t = t->next) {
+		wbl_out_fmt(&c->sql, "DROP TABLE IF EXISTS ");
+		sqlite_name(&c->sql, t->text.s);
+		wbl_out_fmt(&c->sql, ";\n");
+	}
+	return WBL_OK;
+}
+
+/* The counter of an AUTOINCREMENT key. It only goes on, but for the way back (exact). */
+static int32_t set_sequence(struct sqlite_change *c)
+{
+	const char *name = need(c, "name");
+	const struct wbl_node *value = wbl_node_at(c->n, "value");
+	int exact = wbl_node_bool(c->n, "exact", 0);
+	char *quoted;
+
+	if (!name || !sqlite_has_table(c->s, name) || !sqlite_has_table(c->s, "sqlite_sequence"))
+		return name ? WBL_OK : WBL_E_PARAM;
+	quoted = sqlite3_mprintf("%Q", name);
+	if (value && !exact)
+		wbl_out_fmt(&c->sql,
+			"INSERT INTO sqlite_sequence SELECT %s,0 WHERE NOT EXISTS (SELECT 1 FROM "
+			"sqlite_sequence WHERE name=%s); UPDATE sqlite_sequence SET seq=%lld WHERE "
+			"name=%s AND seq<%lld",
+			quoted, quoted, (long long)wbl_node_int(value, "", 0), quoted,
+			(long long)wbl_node_int(value, "", 0));
+	if (exact)
+		wbl_out_fmt(&c->sql, "DELETE FROM sqlite_sequence WHERE name=%s", quoted);
+	if (exact && value)
+		wbl_out_fmt(&c->sql, "; INSERT INTO sqlite_sequence VALUES(%s,%lld)", quoted,
+			(long long)wbl_node_int(value, "", 0));
+	sqlite3_free(quoted);
 	return WBL_OK;
 }
 
@@ -159,7 +281,7 @@ static int32_t create_index(struct sqlite_change *c)
 	/* A killed attempt may have made it. The same name with another definition fails at verification. */
 	if (sqlite_exists(c->s, name))
 		return WBL_OK;
-	rc = definition(c, "CREATE");
+	rc = definition(c, c->n, "CREATE");
 	if (rc != WBL_END)
 		return rc;
 	if (!set || !cols || !cols->count)
@@ -181,7 +303,7 @@ static int32_t create_object(struct sqlite_change *c)
 
 	if (!name)
 		return WBL_E_PARAM;
-	return sqlite_exists(c->s, name) ? WBL_OK : definition(c, "CREATE");
+	return sqlite_exists(c->s, name) ? WBL_OK : definition(c, c->n, "CREATE");
 }
 
 static int32_t number(
@@ -391,7 +513,10 @@ static const struct {
 	int32_t (*make)(struct sqlite_change *);
 } changes[] = {
 	{ "create_table", create_table },
+	{ "create_tables", create_tables },
 	{ "drop_table", drop_table },
+	{ "drop_tables", drop_tables },
+	{ "set_sequence", set_sequence },
 	{ "create_index", create_index },
 	{ "drop_index", drop_index },
 	{ "create_object", create_object },
