@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "data_alter.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -296,8 +297,13 @@ static int32_t read_default(struct reading *r)
 static const struct {
 	const char *name;
 	int keyed;
-} mask_ways[] = { { "", 0 }, { "null", 0 }, { "fixed", 0 }, { "hash", 1 }, { "partial", 0 },
-	{ "email", 1 }, { "shift", 1 } };
+	const char *says;
+} mask_ways[] = { { "", 0, "" }, { "null", 0, "masked (null): none of it is taken" },
+	{ "fixed", 0, "masked (fixed): one value stands for all" },
+	{ "hash", 1, "masked (hash): a keyed digest of it is taken" },
+	{ "partial", 0, "masked (partial): only the last characters are taken" },
+	{ "email", 1, "masked (email): a keyed digest of the name, and the domain, are taken" },
+	{ "shift", 1, "masked (shift): the date is moved by a number of days" } };
 
 static int32_t mask_type(struct reading *r)
 {
@@ -729,31 +735,39 @@ static int32_t plan_lookup(
 	return rc;
 }
 
+static int32_t plan_mask(
+	struct data_ends *e, const struct data_table *t, const struct data_column *c)
+{
+	const struct data_alter *a = c->alter;
+	struct wbl_out what = { 0 };
+	uint8_t key[MASK_KEY];
+	int32_t rc = mask_ways[a->mask].keyed ? data_mask_key(e->call, a->mask_path, key) : WBL_OK;
+
+	sodium_memzero(key, sizeof key);
+	wbl_out_fmt(&what, "values of %s.%s", t->to, c->name);
+	if (!rc && !t->part)
+		rc = wbl_plan_omit(e->call, what.s, 0, mask_ways[a->mask].says);
+	wbl_out_clear(&what);
+	return rc;
+}
+
 static int32_t plan_column(
 	struct data_ends *e, const struct data_table *t, const struct data_column *c)
 {
 	const struct data_alter *a = c->alter;
-	struct wbl_out what = { 0 }, why = { 0 };
+	struct wbl_out what = { 0 };
 	char hex[33];
 	int32_t rc = WBL_OK;
 
 	wbl_out_fmt(&what, "%s.%s", t->to, c->name);
-	if (a->lookup)
+	if (a->lookup && !t->part)
 		rc = plan_lookup(e, t, c);
-	if (!rc && a->zone) {
+	if (!rc && a->zone && !t->part) {
 		data_zone_digest(a->zone, hex);
 		rc = observe(e, "zone", what.s, hex, "the rules of the time zone");
 	}
-	if (!rc && a->mask) {
-		wbl_out_fmt(&why, "masked (%s): no value of it leaves the source",
-			mask_ways[a->mask].name);
-		wbl_out_reset(&what);
-		wbl_out_fmt(&what, "values of %s.%s", t->to, c->name);
-		rc = wbl_plan_omit(e->call, what.s, 0, why.s);
-	}
 	wbl_out_clear(&what);
-	wbl_out_clear(&why);
-	return rc;
+	return !rc && a->mask ? plan_mask(e, t, c) : rc;
 }
 
 static int32_t try_formula(
