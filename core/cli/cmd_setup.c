@@ -11,6 +11,7 @@
 #include "core/base/file.h"
 #include "core/cli/client.h"
 #include "core/cli/render.h"
+#include "core/cli/scaffold.h"
 #include "core/state/journal.h"
 
 /* Prints a result; `good` decides between exit 0 and `bad`. Takes the result; NULL was reported. */
@@ -134,13 +135,58 @@ static void put_subject(json_t *args, const char *name)
 	wbl_json_put(args, "path", path);
 }
 
+static void render_new(struct wbl_paper *p, const json_t *result)
+{
+	WBL_AUTOFREE char *files = wbl_value_list(json_object_get(result, "files"), "");
+
+	wbl_paper_line(p, "%s is there: %s", wbl_value_str(result, "dir"), files);
+	wbl_paper_head(p, "Next");
+	wbl_paper_line(p, "  cd %s", wbl_value_str(result, "dir"));
+	wbl_paper_line(p, "  %s", wbl_value_str(result, "next"));
+}
+
+static int make_new(struct wbl_cli *c)
+{
+	struct wbl_scaffold what = {
+		.family = c->opt[WBL_OPT_FAMILY],
+		.id = c->opt[WBL_OPT_ID],
+		.build = c->opt[WBL_OPT_BUILD] ? c->opt[WBL_OPT_BUILD] : "make",
+		.example = c->opt[WBL_OPT_EXAMPLE] != NULL,
+		.dir = c->args[1],
+	};
+	struct wbl_error err = { 0 };
+	json_t *files = NULL;
+	char *dir = NULL;
+	int exit;
+
+	if (!what.family || !what.id || (what.example && c->opt[WBL_OPT_BARE])) {
+		wbl_fail(&err, WBL_E_USAGE, NULL,
+			"Type: whimbrel handler new --family custom --id org.example.tidy_up",
+			what.family && what.id ? "--bare and --example exclude each other"
+			: what.family          ? "--id is missing: who the module is"
+					       : "--family is missing: what kind of module it is");
+		return wbl_cli_fail(c, &err);
+	}
+	if (wbl_scaffold_make(&what, &dir, &files, &err))
+		return wbl_cli_fail(c, &err);
+	exit = finish(c,
+		json_pack("{s:s, s:o, s:s}", "dir", dir, "files", files, "next",
+			!strcmp(what.build, "make") ? "make check"
+						    : "./bootstrap && ./configure && make check"),
+		render_new, true, 0);
+	free(dir);
+	return exit;
+}
+
 int wbl_cmd_handler(struct wbl_cli *c)
 {
-	static const char *const words[] = { "list", "info", "doctor", NULL };
+	static const char *const words[] = { "list", "info", "doctor", "new", NULL };
 	const char *op = c->args[0];
 	struct wbl_error err = { 0 };
 	json_t *args, *result;
 
+	if (!strcmp(op, "new"))
+		return make_new(c);
 	if (strcmp(op, "list") && strcmp(op, "info") && strcmp(op, "doctor"))
 		return wrong_word(c, op, words);
 	if (!strcmp(op, "info") && !c->args[1]) {
