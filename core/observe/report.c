@@ -435,8 +435,9 @@ static json_t *way_back(const struct wbl_run *run)
 		wbl_buf_adds(&how, "nothing is left to be taken back");
 	} else if (run->state == WBL_RUN_ROLLBACK_FAILED || run->state == WBL_RUN_ACCEPTED) {
 		possible = run->state == WBL_RUN_ROLLBACK_FAILED;
-		wbl_buf_addf(&how, possible ? "the rollback stopped; by hand, in this order: "
-					    : "it was accepted as it is; this was not taken back: ");
+		wbl_buf_addf(&how, possible
+					   ? "the rollback stopped; by hand, in this order: "
+					   : "it was accepted as it is; this was not taken back: ");
 		for (i = run->nsteps; i-- > 0;) {
 			s = run->steps[run->order[i]].def;
 			m = json_object_get(s, "title");

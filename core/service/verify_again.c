@@ -84,11 +84,12 @@ static void record(
 		json_object_set(body, "totals", call->totals);
 	text = wbl_json_text(body);
 	json_decref(body);
-	wbl_step_append(s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_RESULT,
-				   .name = call->kind == WBL_CALL_REPAIR ? "repair" : "verify.lasting",
-				   .actor = a->request->actor,
-				   .status = o->status,
-				   .body = { text, strlen(text) } });
+	wbl_step_append(
+		s, &(struct wbl_entry){ .kind = WBL_KIND_STEP_RESULT,
+			   .name = call->kind == WBL_CALL_REPAIR ? "repair" : "verify.lasting",
+			   .actor = a->request->actor,
+			   .status = o->status,
+			   .body = { text, strlen(text) } });
 }
 
 static void on_verified(struct wbl_call_request *call, const struct wbl_outcome_of_call *o)
