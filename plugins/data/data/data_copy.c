@@ -27,6 +27,7 @@ struct copy {
 	struct wbl_scan scan;
 	struct data_flow flow;
 	void *cursor, *writer;
+	const char *lane; /* NULL: rows */
 	struct wbl_batch batch;
 	uint64_t rows; /* of the whole table, when a limit in percent asks for it */
 };
@@ -292,7 +293,9 @@ static int32_t start(struct copy *c)
 		.set = c->table->to,
 		.columns = c->table->names,
 		.origin = c->work->run_id,
+		.lane = c->lane,
 	};
+	const char **key = c->lane ? data_lane_key(c->table) : NULL;
 	int32_t rc = data_limit_begin(&c->flow, c->work, c->rows);
 
 	if (rc)
@@ -303,11 +306,51 @@ static int32_t start(struct copy *c)
 	c->scan.columns = c->part->scan;
 	c->scan.filter = c->part->where;
 	c->scan.batch_bytes = 1 << 18;
+	c->scan.lane = c->lane;
+	write.key = c->table->nkey ? key : NULL;
 	rc = c->ends.src->scan(c->ends.source.self, c->call, &c->scan, &c->cursor);
 	/* Rehearsing, the host's store checks rows and drops them; it needs the table's description for that. */
-	if (rc || ((c->work->flags & WBL_WORK_REHEARSE) && !c->table->target))
+	if (!rc && (!(c->work->flags & WBL_WORK_REHEARSE) || c->table->target))
+		rc = c->ends.dst->write(c->ends.target.self, c->call, &write, &c->writer);
+	free(key);
+	return rc;
+}
+
+static void stop_both(struct copy *c)
+{
+	if (c->writer)
+		c->ends.dst->abort(c->writer);
+	if (c->cursor)
+		c->ends.src->scan_end(c->cursor);
+	c->writer = c->cursor = NULL;
+}
+
+static int32_t pump(struct copy *c);
+
+/* Through a lane where there is one; else, or when it does not bear these rows, row by row. */
+static int32_t move(struct copy *c)
+{
+	int32_t rc;
+
+	c->lane =
+		c->work->flags & WBL_WORK_REHEARSE ? NULL : data_lane(&c->ends, c->table, c->part);
+	rc = start(c);
+	WBL_FAULT(c->call, "chunk_open");
+	if (rc || !c->lane)
+		rc = rc ? rc : pump(c);
+	else
+		rc = data_lane_pass(&c->flow, &c->ends, c->writer, c->cursor);
+	if (!c->lane || (rc != WBL_E_UNSUPPORTED && rc != WBL_E_PARAM)) {
+		if (!rc && c->lane)
+			WBL_FAULT(c->call, "batch_written");
 		return rc;
-	return c->ends.dst->write(c->ends.target.self, c->call, &write, &c->writer);
+	}
+	stop_both(c);
+	data_letters_free(c->flow.letters);
+	c->flow.letters = NULL;
+	c->lane = NULL;
+	rc = start(c);
+	return rc ? rc : pump(c);
 }
 
 static int32_t pump(struct copy *c)
@@ -402,16 +445,11 @@ int32_t data_copy_execute(struct wbl_call *call, const struct wbl_work *work)
 		/* For rollback: that rows of ours may be in there is known before the first of them is. */
 		if (!rc && !rehearse)
 			rc = data_undo_put(call, "rows", "{}");
-		rc = rc < 0 ? rc : start(&c);
-		WBL_FAULT(call, "chunk_open");
-		rc = rc ? rc : pump(&c);
+		rc = rc < 0 ? rc : move(&c);
 		if (!rc)
 			rc = rehearse ? say_rehearsed(&c) : finish(&c);
 	}
-	if (c.writer)
-		c.ends.dst->abort(c.writer);
-	if (c.cursor)
-		c.ends.src->scan_end(c.cursor);
+	stop_both(&c);
 	data_letters_free(c.flow.letters);
 	data_flow_clear(&c.flow);
 	data_map_clear(&c.map);

@@ -136,6 +136,14 @@ int32_t data_by_hand_tell(const struct data_map *m, data_by_hand *each, void *ar
 const char *data_holder(const struct wbl_doc *target, const char *name);
 int data_objects_follow(const struct data_map *m); /* is anything to be made after the load? */
 
+/* data_lane.c. NULL: none. */
+const char *data_lane(
+	const struct data_ends *e, const struct data_table *t, const struct data_table *part);
+const char **data_lane_key(const struct data_table *t); /* for wbl_write; the caller frees */
+/* PARAM, UNSUPPORTED: abort the writer and send rows. */
+struct data_flow;
+int32_t data_lane_pass(struct data_flow *f, struct data_ends *e, void *writer, void *cursor);
+
 /* data_omit.c */
 int32_t data_omit(struct wbl_call *call, const struct data_map *m);
 int32_t data_find_by_hand(struct wbl_call *call, const struct data_map *m); /* for the report */

@@ -193,7 +193,7 @@ int32_t sqlite_connect(struct sqlite_self *s, int flags)
 			"Name a SQLite 3 database file.", "not a regular file");
 	if (flags & SQLITE_OPEN_READONLY)
 		play_back(s->path);
-	rc = sqlite3_open_v2(s->path, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	rc = sqlite3_open_v2(s->path, &s->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, NULL);
 	if (rc)
 		status = sqlite_fail(s, rc, "cannot open the database");
 	else
@@ -230,6 +230,7 @@ int32_t sqlite_look(struct sqlite_self *s, struct wbl_call *call)
 	if (s->db && sqlite3_get_autocommit(s->db) && !sqlite3_next_stmt(s->db, NULL) && moved(s)) {
 		sqlite3_close_v2(s->db);
 		s->db = NULL;
+		sqlite_lane_free(s);
 		free(s->last_set);
 		s->last_set = NULL;
 	}
@@ -274,6 +275,7 @@ static void sqlite_close_store(void *self)
 	if (!s)
 		return;
 	sqlite3_close_v2(s->db);
+	sqlite_lane_free(s);
 	free(s->path);
 	free(s->real);
 	free(s->last_set);
@@ -360,5 +362,6 @@ static const struct wbl_store sqlite_store = {
 	.receipt = sqlite_receipt,
 	.schema = sqlite_schema,
 	.sql = sqlite_sql,
+	.sums = sqlite_sums,
 };
 WBL_MODULE(sqlite, "org.whimbrel.store.sqlite", "0.1.0", WBL_STORE(&sqlite_store))

@@ -221,6 +221,10 @@ static int32_t tell_set(
 	wbl_out_bool(o, "ranges", t->rowid || t->without_rowid);
 	wbl_out_bool(o, "without_rowid", t->without_rowid);
 	wbl_out_bool(o, "strict", t->strict);
+	wbl_out_open(o, "lanes", '[');
+	if (sqlite_lane_bears(s, t))
+		wbl_out_text(o, NULL, SQLITE_LANE);
+	wbl_out_close(o, ']');
 	rc = tell_sequence(s, t, o);
 	tell_columns(t, o);
 	rc = rc ? rc : tell_references(s, t, o);

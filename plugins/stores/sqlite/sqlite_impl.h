@@ -14,11 +14,12 @@ struct sqlite_self {
 	struct wbl_call *call; /* the one that runs: busy waits listen to its signals */
 	int64_t busy_ns;
 	int write, utf16, in_view;
-	uint64_t device, inode; /* of the file that is open */
-	struct wbl_out text;    /* what the last call returned */
-	struct wbl_out last;    /* the set described last, as JSON, */
-	char *last_set;         /* its name as asked for, */
-	int64_t last_schema;    /* and the schema's version then */
+	struct sqlite_lane *lane; /* NULL until it is used */
+	uint64_t device, inode;   /* of the file that is open */
+	struct wbl_out text;      /* what the last call returned */
+	struct wbl_out last;      /* the set described last, as JSON, */
+	char *last_set;           /* its name as asked for, */
+	int64_t last_schema;      /* and the schema's version then */
 };
 
 struct sqlite_column {
@@ -43,6 +44,18 @@ struct sqlite_index {
 	int unique, origin; /* origin: c CREATE INDEX, u UNIQUE, p PRIMARY KEY */
 	int special;        /* partial, descending, with an expression or a collation */
 };
+
+struct sqlite_writer {
+	struct sqlite_self *self;
+	struct sqlite_writer *parts, *next;
+	struct sqlite_table table;
+	sqlite3_stmt *put, *del;
+	char *origin, *set, **columns; /* columns: of a part, by which it is found again */
+	uint64_t epoch, attempt, written, kept;
+	int ncols, nkey, mode;
+	int lane; /* batches are those of sqlite_lane.c */
+};
+struct sqlite_lane;
 
 /* Reports what the library says about `what` and returns the WBL_* status that fits. */
 int32_t sqlite_fail(struct sqlite_self *s, int rc, const char *what);
@@ -89,6 +102,25 @@ void *sqlite_cursor_of_keys(struct sqlite_self *s, sqlite3_stmt *st, struct sqli
 	const char **names, const struct wbl_batch *keys);
 int32_t sqlite_read(void *cursor, struct wbl_call *call, struct wbl_batch *ret);
 void sqlite_scan_end(void *cursor);
+
+void sqlite_scan_where(
+	const struct sqlite_table *t, const struct wbl_scan *scan, struct wbl_out *o);
+int32_t sqlite_scan_column(
+	struct sqlite_self *s, const struct sqlite_table *t, const char *name, struct wbl_out *o);
+size_t sqlite_key_width(const struct sqlite_table *t); /* of the bounds of a range */
+int32_t sqlite_bind_key(
+	struct sqlite_self *s, sqlite3_stmt *st, struct wbl_bytes key, int first, size_t n);
+
+/* The lane. UNSUPPORTED: rows have to go as rows. */
+#define SQLITE_LANE "sqlite.attach"
+int sqlite_lane_bears(const struct sqlite_self *s, const struct sqlite_table *t);
+int32_t sqlite_lane_scan(struct sqlite_self *s, const struct sqlite_table *t,
+	const struct wbl_scan *scan, struct wbl_rows *ret);
+int32_t sqlite_lane_begin(struct sqlite_writer *w, const struct wbl_write *write);
+int32_t sqlite_lane_append(struct sqlite_writer *w, const struct wbl_batch *batch);
+void sqlite_lane_free(struct sqlite_self *s);
+int32_t sqlite_sums(
+	void *writer, struct wbl_call *call, struct wbl_digest *ret, uint64_t *ret_bytes);
 
 /* Binds a cell. PARAM with a static reason when SQLite cannot hold the value as it is. */
 int32_t sqlite_bind(struct sqlite_self *s, sqlite3_stmt *stmt, int at, const struct wbl_cell *c,

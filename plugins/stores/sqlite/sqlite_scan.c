@@ -16,7 +16,7 @@ struct sqlite_cursor {
 	struct wbl_rows rows;
 	char *set;
 	uint64_t batch_rows, batch_bytes;
-	int ncols, done;
+	int lane, ncols, done;
 	/* of fetch: the keys that are asked for one by one, and what the columns are called */
 	struct wbl_batch keys;
 	const char **names;
@@ -39,14 +39,14 @@ static void key_names(const struct sqlite_table *t, struct wbl_out *o)
 			}
 }
 
-static size_t key_width(const struct sqlite_table *t)
+size_t sqlite_key_width(const struct sqlite_table *t)
 {
 	return t->rowid ? 1 : t->without_rowid ? t->nkey : 0;
 }
 
 static void bound(const struct sqlite_table *t, struct wbl_out *o, const char *op, int first)
 {
-	size_t n = key_width(t);
+	size_t n = sqlite_key_width(t);
 
 	wbl_out_fmt(o, " AND (");
 	key_names(t, o);
@@ -56,19 +56,19 @@ static void bound(const struct sqlite_table *t, struct wbl_out *o, const char *o
 	wbl_out_add(o, ")", 1);
 }
 
-static void where(const struct sqlite_table *t, const struct wbl_scan *scan, struct wbl_out *o)
+void sqlite_scan_where(const struct sqlite_table *t, const struct wbl_scan *scan, struct wbl_out *o)
 {
 	wbl_out_fmt(o, " WHERE 1");
 	if (scan->range == WBL_RANGE_KEYS && scan->low.len)
 		bound(t, o, scan->low_open ? ">" : ">=", 1);
 	if (scan->range == WBL_RANGE_KEYS && scan->high.len)
-		bound(t, o, scan->low_open ? "<=" : "<", 1 + (int)key_width(t));
+		bound(t, o, scan->low_open ? "<=" : "<", 1 + (int)sqlite_key_width(t));
 	/* On a line of its own: a comment at the end of the filter must not swallow the bracket. */
 	if (scan->filter && *scan->filter)
 		wbl_out_fmt(o, " AND (%s\n)", scan->filter);
 }
 
-static int32_t bind_key(
+int32_t sqlite_bind_key(
 	struct sqlite_self *s, sqlite3_stmt *st, struct wbl_bytes key, int first, size_t n)
 {
 	struct wbl_cell c;
@@ -90,13 +90,13 @@ static int32_t bind_key(
 static int32_t bind_range(struct sqlite_self *s, sqlite3_stmt *st, const struct sqlite_table *t,
 	const struct wbl_scan *scan)
 {
-	size_t n = key_width(t);
+	size_t n = sqlite_key_width(t);
 	int32_t rc;
 
 	if (scan->range != WBL_RANGE_KEYS)
 		return WBL_OK;
-	rc = bind_key(s, st, scan->low, 1, n);
-	return rc ? rc : bind_key(s, st, scan->high, 1 + (int)n, n);
+	rc = sqlite_bind_key(s, st, scan->low, 1, n);
+	return rc ? rc : sqlite_bind_key(s, st, scan->high, 1 + (int)n, n);
 }
 
 static int32_t load(struct sqlite_self *s, const struct wbl_scan *scan, struct sqlite_table *t)
@@ -109,7 +109,8 @@ static int32_t load(struct sqlite_self *s, const struct wbl_scan *scan, struct s
 			scan->set);
 	if (rc)
 		return rc;
-	if (scan->range != WBL_RANGE_ALL && (scan->range != WBL_RANGE_KEYS || !key_width(t))) {
+	if (scan->range != WBL_RANGE_ALL &&
+		(scan->range != WBL_RANGE_KEYS || !sqlite_key_width(t))) {
 		sqlite_table_clear(t);
 		return wbl_error_report(s->call, WBL_E_UNSUPPORTED, s->path, NULL,
 			"\"%s\" cannot be read by this kind of range", scan->set);
@@ -117,7 +118,7 @@ static int32_t load(struct sqlite_self *s, const struct wbl_scan *scan, struct s
 	return WBL_OK;
 }
 
-static int32_t column(
+int32_t sqlite_scan_column(
 	struct sqlite_self *s, const struct sqlite_table *t, const char *name, struct wbl_out *o)
 {
 	const struct sqlite_column *c;
@@ -146,7 +147,7 @@ static int32_t columns(struct sqlite_self *s, const struct sqlite_table *t,
 	if (scan->columns) {
 		for (size_t i = 0; !rc && scan->columns[i]; i++) {
 			wbl_out_fmt(o, i ? "," : "");
-			rc = column(s, t, scan->columns[i], o);
+			rc = sqlite_scan_column(s, t, scan->columns[i], o);
 		}
 		return rc;
 	}
@@ -179,7 +180,7 @@ int32_t sqlite_scan(
 	if (!rc) {
 		wbl_out_fmt(&sql, " FROM ");
 		sqlite_name(&sql, c->table.name);
-		where(&c->table, scan, &sql);
+		sqlite_scan_where(&c->table, scan, &sql);
 		rc = sqlite_prepare(s, sql.s, &c->st);
 	}
 	wbl_out_clear(&sql);
@@ -191,6 +192,14 @@ int32_t sqlite_scan(
 		return rc;
 	}
 	c->set = wbl_sdk_strdup(scan->set);
+	if (scan->lane) {
+		rc = sqlite_lane_scan(s, &c->table, scan, &c->rows);
+		c->lane = 1;
+	}
+	if (rc) {
+		sqlite_scan_end(c);
+		return rc;
+	}
 	c->ncols = sqlite3_column_count(c->st);
 	c->batch_rows = scan->batch_rows ? scan->batch_rows : BATCH_ROWS;
 	c->batch_bytes = scan->batch_bytes ? scan->batch_bytes : BATCH_BYTES;
@@ -282,7 +291,7 @@ static int next_row(struct sqlite_cursor *c)
 		if (step != SQLITE_DONE || wbl_batch_next(&c->keys, &c->at, &key) != 1)
 			return step;
 		sqlite3_reset(c->st);
-		if (bind_key(c->self, c->st, key.cells, 1,
+		if (sqlite_bind_key(c->self, c->st, key.cells, 1,
 			    (size_t)sqlite3_bind_parameter_count(c->st)))
 			return SQLITE_MISUSE;
 		c->bound = 1;
@@ -297,6 +306,13 @@ int32_t sqlite_read(void *cursor, struct wbl_call *call, struct wbl_batch *ret)
 	int step = SQLITE_DONE;
 
 	c->self->call = call;
+	if (c->lane && !c->done) {
+		c->done = 1;
+		wbl_rows_batch(&c->rows, c->set, NULL, &b);
+		b.lane = SQLITE_LANE;
+		wbl_struct_give(ret, &b);
+		return WBL_OK;
+	}
 	wbl_rows_reset(&c->rows);
 	if (c->done)
 		return WBL_END;
@@ -353,7 +369,7 @@ int32_t sqlite_count(void *self, struct wbl_call *call, const struct wbl_scan *s
 	else
 		wbl_out_fmt(&sql, "SELECT count(*) FROM ");
 	sqlite_name(&sql, t.name);
-	where(&t, scan, &sql);
+	sqlite_scan_where(&t, scan, &sql);
 	rc = sqlite_prepare(s, sql.s, &st);
 	rc = rc ? rc : bind_range(s, st, &t, scan);
 	if (!rc && (step = sqlite3_step(st)) == SQLITE_ROW)
@@ -408,7 +424,7 @@ static int32_t next_bound(struct sqlite_self *s, const struct sqlite_table *t, s
 	key_names(t, &sql);
 	wbl_out_fmt(&sql, " FROM ");
 	sqlite_name(&sql, t->name);
-	where(t, &from, &sql);
+	sqlite_scan_where(t, &from, &sql);
 	wbl_out_fmt(&sql, " ORDER BY ");
 	key_names(t, &sql);
 	wbl_out_fmt(&sql, " LIMIT 1 OFFSET %llu", (unsigned long long)rows - 1);
@@ -442,7 +458,7 @@ int32_t sqlite_split(void *self, struct wbl_call *call, const struct wbl_scan *w
 	if (rc)
 		return rc;
 	*ret_next = *whole;
-	if (!key_width(&t) || !rows) {
+	if (!sqlite_key_width(&t) || !rows) {
 		ret_next->range = WBL_RANGE_ALL;
 	} else {
 		/* The bounds of *last lie in s->text, which the next look-up overwrites. */

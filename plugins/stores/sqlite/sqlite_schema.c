@@ -553,6 +553,7 @@ static int32_t drop_store(struct sqlite_self *s)
 		return rc;
 	sqlite3_close_v2(s->db);
 	s->db = NULL;
+	sqlite_lane_free(s);
 	return wbl_remove_file(s->call, s->path);
 }
 

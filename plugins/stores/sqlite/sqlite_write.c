@@ -9,16 +9,6 @@
 #include <string.h>
 
 /* One table's statements; without a set of its own it holds one such for each set that its batches name. */
-struct sqlite_writer {
-	struct sqlite_self *self;
-	struct sqlite_writer *parts, *next;
-	struct sqlite_table table;
-	sqlite3_stmt *put, *del;
-	char *origin, *set, **columns; /* columns: of a part, by which it is found again */
-	uint64_t epoch, attempt, written, kept;
-	int ncols, nkey, mode;
-};
-
 static void show_bound(struct sqlite_self *s, sqlite3_stmt *st, int at, const struct wbl_cell *c)
 {
 	struct wbl_out o = { 0 };
@@ -305,6 +295,8 @@ int32_t sqlite_write(
 	rc = sqlite_epoch_check(s, w->origin, w->epoch);
 	if (write->set)
 		rc = rc ? rc : prepare(w, write);
+	if (!rc && write->lane)
+		rc = sqlite_lane_begin(w, write);
 	if (rc) {
 		sqlite_abort(w);
 		return rc;
@@ -423,6 +415,8 @@ int32_t sqlite_append(
 	int more;
 
 	w->self->call = call;
+	if (w->lane)
+		return sqlite_lane_append(w, batch);
 	rc = part_of(w, batch, &part);
 	rc = rc ? rc : sqlite_run(w->self, "SAVEPOINT batch");
 	if (rc)
