@@ -63,10 +63,13 @@ crash_world()
 # again comes later.
 crash_digest()
 {
-	local db
+	local db file
 	{
-		cd "$C/world" && find . ! -name '*.db' ! -name '*.db-*' -printf '%p %m %y %l\n' ! -name '*.db' ! -name out.jsonl -type f -exec sha256sum {} + | sort
+		cd "$C/world" && find . ! -name '*.db' ! -name '*.db-*' -printf '%p %m %y %l\n' ! -name '*.db' ! -name out.jsonl ! -path './out/*' -type f -exec sha256sum {} + | sort
 		[ ! -e out.jsonl ] || sort out.jsonl
+		for file in out/*; do
+			[ ! -e "$file" ] || { echo "$file"; zcat -f "$file" | sort; }
+		done
 		for db in "$C"/world/*.db; do
 			[ ! -e "$db" ] || { echo "$db"; sqlite3 "$db" .dump | sort; }
 		done
@@ -200,6 +203,20 @@ scenario_lines()
 	migration: { name = "unload"; handler = "data"; backoff = "1ms"; processes = 2; attempts = 5;
 		source = { store = "sqlite"; path = "$C/world/old.db"; };
 		target = { store = "jsonl"; path = "$C/world/out.jsonl"; table = "chars"; };
+		options = { chunk_rows = 500; }; };
+	END
+}
+
+# Into a folder of compressed files, two tables at a time.
+scenario_records()
+{
+	scenario_sqlite
+	rm "$C/world/new.db"
+	sqlite3 "$C/world/old.db" "CREATE TABLE classes AS SELECT class, count(*) AS n, zeroblob(3) AS b FROM chars GROUP BY class"
+	cat >"$C/spec.conf" <<-END
+	migration: { name = "unload"; handler = "data"; backoff = "1ms"; processes = 2; attempts = 5;
+		source = { store = "sqlite"; path = "$C/world/old.db"; };
+		target = { store = "csv"; path = "$C/world/out"; as = "tables"; compression = "gzip"; };
 		options = { chunk_rows = 500; }; };
 	END
 }

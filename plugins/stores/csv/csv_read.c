@@ -284,7 +284,8 @@ static int32_t bad_bytes(struct csv_reader *r, size_t at, const char *how)
 static int32_t marked(struct csv_reader *r, struct wbl_rows *rows, size_t at, struct wbl_text t)
 {
 	const struct csv_self *s = SELF(&r->r);
-	const char *mark = csv_bytes_mark(s), *why = "";
+	const struct csv_field *f = &r->fields[at];
+	const char *mark = csv_bytes_mark(s), *raw = r->r.record + f->at, *why = "";
 	size_t n = mark ? strlen(mark) : 0;
 	struct wbl_cell c = {
 		.tag = WBL_CELL_TEXT, .data = (const uint8_t *)t.s, .len = (uint32_t)t.len
@@ -292,10 +293,11 @@ static int32_t marked(struct csv_reader *r, struct wbl_rows *rows, size_t at, st
 	struct wbl_out o = { 0 };
 	int tag, bad;
 
-	if (mark && t.len >= n && !memcmp(t.s, mark, n)) {
+	/* As it stands: a backslash of the mark escapes nothing. */
+	if (mark && f->len >= n && !memcmp(raw, mark, n)) {
 		wbl_out_reset(&o);
-		bad = s->bytes == CSV_HEX ? wbl_hex_read(&o, t.s + n, t.len - n)
-					  : wbl_base64_get(t.s + n, t.len - n, &o);
+		bad = s->bytes == CSV_HEX ? wbl_hex_read(&o, raw + n, f->len - n)
+					  : wbl_base64_get(raw + n, f->len - n, &o);
 		if (!bad)
 			wbl_cell_blob(rows, WBL_CELL_BYTES, o.s, o.len);
 		wbl_out_clear(&o);

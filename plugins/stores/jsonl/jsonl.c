@@ -33,11 +33,16 @@ static unsigned kind_of(const struct wbl_node *n)
 }
 
 /* A whole number of more than 64 bits is a decimal. */
-static unsigned kind_exact(const struct wbl_node *n)
+static unsigned kind_exact(const struct wbl_node *n, int marks)
 {
 	unsigned kind = kind_of(n);
 	char *end;
 
+	if (marks && kind == JSONL_JSON && jsonl_is_mark(n)) {
+		if (!strcmp(n->child->key.s, "$json"))
+			return JSONL_JSON;
+		return !strcmp(n->child->key.s, "$base64") ? JSONL_BYTES : JSONL_MARKED;
+	}
 	if (kind != JSONL_INT)
 		return kind;
 	errno = 0;
@@ -60,6 +65,8 @@ static const char *type_of(unsigned kinds)
 		return "text";
 	case JSONL_JSON:
 		return "json";
+	case JSONL_BYTES:
+		return "bytes";
 	default:
 		return "any";
 	}
@@ -110,7 +117,7 @@ static int32_t learn_record(struct jsonl_reader *r)
 	rc = rc ? rc : jsonl_place(r, wbl_doc_root(d));
 	for (size_t i = 0; !rc && i < r->r.set->ncols; i++)
 		if (r->values[i])
-			r->r.set->cols[i].kinds |= kind_exact(r->values[i]);
+			r->r.set->cols[i].kinds |= kind_exact(r->values[i], s->marks);
 	wbl_doc_free(d);
 	return rc;
 }

@@ -12,6 +12,8 @@ enum jsonl_kind {
 	JSONL_BOOL = 4,
 	JSONL_TEXT = 8,
 	JSONL_JSON = 16,
+	JSONL_BYTES = 32,
+	JSONL_MARKED = 64, /* any other value with a mark */
 };
 
 struct jsonl_self {

@@ -619,6 +619,7 @@ static void test_round_trips(void **state)
 		",\"separator\":\";\",\"quote\":\"'\",\"nonfinite\":\"text\",\"compression\":"
 		"\"gzip\"",
 		",\"compression\":\"zstd\",\"encoding\":\"utf-16\"",
+		",\"escape\":\"backslash\",\"null\":\"\\\\N\",\"quoting\":\"all\"",
 		",\"encoding\":\"gb18030\",\"compression\":\"gzip\"" };
 	char path[40];
 
