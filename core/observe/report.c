@@ -421,6 +421,11 @@ static char *outcome(const struct wbl_run *run)
 	}
 }
 
+static bool is_past_return(const struct wbl_run *run)
+{
+	return wbl_run_no_way_back((struct wbl_run *)run, NULL) != NULL;
+}
+
 static json_t *way_back(const struct wbl_run *run)
 {
 	const json_t *r = json_object_get(run->plan, "rollback"), *m, *s;
@@ -449,6 +454,10 @@ static json_t *way_back(const struct wbl_run *run)
 			wbl_buf_addf(&how,
 				"or mend what is named above and type: whimbrel recover %s",
 				run->id);
+	} else if (is_past_return(run)) {
+		possible = false;
+		wbl_buf_addf(&how, "it is past %s, the point of no return: it can only go on",
+			point ? point : "a step that is");
 	} else {
 		wbl_buf_addf(&how, "whimbrel rollback %s", run->id);
 		if (point)
@@ -590,7 +599,10 @@ static void add_next(json_t *list, const struct wbl_run *run)
 	case WBL_RUN_FAILED:
 		next(list, wbl_strf("whimbrel report %s", run->id));
 		next(list, wbl_strf("whimbrel recover %s", run->id));
-		next(list, wbl_strf("whimbrel rollback %s", run->id));
+		next(list, wbl_strf(is_past_return(run) ? "whimbrel recover %s --strategy accept "
+							  "--text WHY"
+							: "whimbrel rollback %s",
+				   run->id));
 		break;
 	case WBL_RUN_ROLLBACK_FAILED:
 		next(list, wbl_strf("whimbrel report %s", run->id));

@@ -180,6 +180,9 @@ teardown() { flow_teardown; }
 	abi_until failed
 	[ "$(cat world/a world/b)" = xx ]
 	whimbrel explain last | grep -q "point of no return"
+	[ "$(whimbrel -o json report last | jq -r '.rollback | "\(.possible) \(.how)"')" = \
+		"false it is past m/point, the point of no return: it can only go on" ]
+	! whimbrel explain last | grep -q "whimbrel rollback"
 	# The engine dies right after: by policy it would go back, but it goes on.
 	rm -rf world/* ctl/*
 	sed -i 's/handler = "script";/handler = "script"; recovery = "rollback";/' spec.conf
