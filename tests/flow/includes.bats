@@ -10,6 +10,7 @@ allowed() {
 	core/base) echo "whimbrel/" ;;
 	core/module | core/state) echo "whimbrel/ core/base/" ;;
 	core/host) echo "whimbrel/ core/base/ core/module/" ;;
+	core/conform) echo "whimbrel/ core/base/ core/module/ core/state/" ;;
 	core/engine) echo "whimbrel/ core/base/ core/module/ core/state/" ;;
 	core/control) echo "whimbrel/ core/base/ core/module/ core/state/ core/engine/" ;;
 	core/observe) echo "whimbrel/ core/base/ core/module/ core/state/ core/engine/ core/control/" ;;
