@@ -35,7 +35,7 @@ static bool same_digest(const json_t *a, const json_t *b)
 		if (!x || !y || strcmp(x, y))
 			return false;
 	}
-	return wbl_json_int(a, "count", -1) == wbl_json_int(b, "count", -2);
+	return wbl_json_int(a, "count", 0) == wbl_json_int(b, "count", 0);
 }
 
 static char *amount(int64_t n)
@@ -63,7 +63,7 @@ static char *say(const json_t *t, bool ok)
 	if (!ok)
 		wbl_buf_adds(&b, ", and they differ");
 	else if (compared < of)
-		wbl_buf_addf(&b, ", those of a sample equal; %s were not looked at", unseen);
+		wbl_buf_addf(&b, ", those that were compared equal; %s were not looked at", unseen);
 	else
 		wbl_buf_adds(&b, ", every one equal");
 	if (rejected > 0)

@@ -402,6 +402,8 @@ static char *outcome(const struct wbl_run *run)
 
 	switch (run->state) {
 	case WBL_RUN_COMPLETED:
+		if (!run->nsteps)
+			return wbl_strdup("there was nothing to do");
 		return migrated(run, run->rehearse
 					     ? "rehearsed from end to end; nothing was changed"
 					     : "migrated, and every step verified");

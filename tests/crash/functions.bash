@@ -236,3 +236,26 @@ scenario_sqlite()
 			{ name = "code"; type = "text"; }, { name = "title"; from = "name"; type = "text"; } ); } ); }; };
 	END
 }
+
+# Rows merged into a table that holds others; the ledger and the mark are kept from run to run.
+# The world begins as it is after a first run: what is killed is the second one.
+scenario_merge()
+{
+	scenario_sqlite
+	sqlite3 "$C/world/new.db" "CREATE TABLE letters (code TEXT PRIMARY KEY, title TEXT, note TEXT DEFAULT 'made');
+		INSERT INTO letters VALUES ('own 1', 'stays', 'x'), ('own 2', NULL, 'y');
+		ATTACH '$C/world/old.db' AS o; INSERT INTO letters SELECT code, CASE rowid % 3 WHEN 0 THEN 'other' ELSE name END, 'mine' FROM o.chars WHERE rowid % 2"
+	sed -i 's/chunk_rows = 500;/chunk_rows = 500; existing = "merge";/' "$C/spec.conf"
+}
+
+scenario_sync()
+{
+	scenario_merge
+	sed -i 's/existing = "merge";/changes = { by = "digest"; deletes = "apply"; conflicts = "source"; };/' "$C/spec.conf"
+	whimbrel run -q --yes "$C/spec.conf" >"$C/log" 2>&1 || return 1
+	crash_shoot
+	rm -rf "$C/state"
+	sqlite3 "$C/world/old.db" "UPDATE chars SET name = name || ' 2' WHERE rowid % 7 = 0; DELETE FROM chars WHERE rowid % 11 = 0;
+		INSERT INTO chars SELECT code || '+', name, class FROM chars WHERE rowid % 13 = 0"
+	sqlite3 "$C/world/new.db" "UPDATE letters SET title = 'edited' WHERE rowid % 140 = 0; UPDATE letters SET note = 'theirs' WHERE rowid % 5 = 0"
+}

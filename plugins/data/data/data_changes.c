@@ -218,6 +218,21 @@ static int32_t tell_digest(struct look *l, struct wbl_out *o)
 	return run->output(l->call, "buckets", (struct wbl_bytes){ l->bits, l->nbuckets / 8 + 1 });
 }
 
+static int32_t tell_nothing(struct look *l, const char *found)
+{
+	struct wbl_doc *doc = wbl_doc_parse(found, strlen(found), NULL);
+	struct wbl_out text = { 0 };
+	int32_t rc = WBL_OK;
+
+	if (wbl_node_bool(wbl_doc_root(doc), "nothing", 0)) {
+		wbl_out_fmt(&text, "table %s: nothing to do, both sides are in step", l->table->to);
+		rc = data_finding(l->call, "nothing", l->table->to, text.s);
+	}
+	wbl_out_clear(&text);
+	wbl_doc_free(doc);
+	return rc;
+}
+
 static int32_t tell(struct look *l)
 {
 	const struct wbl_run_service *run = wbl_service(l->call, "wbl.run/1");
@@ -241,6 +256,7 @@ static int32_t tell(struct look *l)
 	wbl_out_int(&o, "broken", (int64_t)broken);
 	wbl_out_close(&o, '}');
 	rc = rc ? rc : run->output(l->call, "look", (struct wbl_bytes){ o.s, o.len });
+	rc = rc ? rc : tell_nothing(l, o.s);
 	wbl_out_clear(&o);
 	return rc;
 }

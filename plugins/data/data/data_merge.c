@@ -8,15 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct counts {
-	uint64_t added, changed, removed, same, conflicts, held;
-};
 /* Stored in targets: append, never change. The first members are those of a copy's receipt. */
 struct receipt_body {
 	uint32_t version, reserved;
 	struct wbl_sum sum;
 	uint64_t rejected, bytes, attempt, rest;
-	struct counts counts;
+	struct data_counted counts;
 	char kept[96];
 };
 
@@ -57,13 +54,29 @@ struct merge {
 	uint64_t limit_rows; /* of the whole table, when a limit in percent asks for it */
 	int32_t page;        /* -1: a range */
 	struct wbl_sum sum;
-	struct counts counts;
+	struct data_counted counts;
 	int rehearse;
 };
 
 static uint32_t is_mark(const struct merge *m)
 {
 	return m->table->manner.deletes == DATA_DELETES_MARK;
+}
+
+void data_counted_tell(const struct data_counted *n, struct wbl_out *o)
+{
+	static const char *const names[] = { "added", "changed", "taken away", "as they were",
+		"in conflict", "waiting for a decision" };
+	const uint64_t values[] = { n->added, n->changed, n->removed, n->same, n->conflicts,
+		n->held };
+	int any = 0;
+
+	for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+		if (values[i])
+			wbl_out_fmt(o, "%s%llu %s", any++ ? ", " : "",
+				(unsigned long long)values[i], names[i]);
+	if (!any)
+		wbl_out_fmt(o, "no rows");
 }
 
 /* ---- keys that this chunk has met ---- */
@@ -619,22 +632,6 @@ static int32_t read_page(struct merge *m, uint32_t number)
 
 /* ---- the chunk ---- */
 
-static void words(const struct counts *n, struct wbl_out *o)
-{
-	static const char *const names[] = { "added", "changed", "taken away", "as they were",
-		"in conflict", "waiting for a decision" };
-	const uint64_t values[] = { n->added, n->changed, n->removed, n->same, n->conflicts,
-		n->held };
-	int any = 0;
-
-	for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-		if (values[i])
-			wbl_out_fmt(o, "%s%llu %s", any++ ? ", " : "",
-				(unsigned long long)values[i], names[i]);
-	if (!any)
-		wbl_out_fmt(o, "no rows");
-}
-
 static int32_t tell_totals(struct merge *m, const struct receipt_body *b)
 {
 	const struct wbl_run_service *run = wbl_service(m->call, "wbl.run/1");
@@ -686,7 +683,8 @@ static int32_t already_there(struct merge *m)
 	return rc ? rc : tell_totals(m, &b);
 }
 
-int32_t data_merge_kept(struct data_ends *e, const char *key, char *ret, size_t size)
+int32_t data_merge_receipt(
+	struct data_ends *e, const char *key, struct data_counted *ret, char kept[96])
 {
 	struct wbl_bytes body = { 0 };
 	struct receipt_body b;
@@ -697,7 +695,8 @@ int32_t data_merge_kept(struct data_ends *e, const char *key, char *ret, size_t 
 	if (body.len < sizeof b || (memcpy(&b, body.data, sizeof b), b.version != 1))
 		return wbl_error_report(e->call, WBL_E_CORRUPT, key, NULL,
 			"the receipt of this chunk cannot be read");
-	snprintf(ret, size, "%.*s", (int)sizeof b.kept - 1, b.kept);
+	snprintf(kept, 96, "%.*s", (int)sizeof b.kept - 1, b.kept);
+	*ret = b.counts;
 	return WBL_OK;
 }
 
@@ -738,7 +737,7 @@ static int32_t finish(struct merge *m)
 	int32_t rc;
 
 	fill_body(m, &body);
-	if (!writer || (!data_keep_rows(keep) && !m->flow.rejected))
+	if (!writer || (!data_keep_rows(keep) && !m->flow.rejected && !m->counts.held))
 		return tell_totals(m, &body);
 	rc = m->table->manner.by ? WBL_OK : data_source_same(&m->ends, m->table->from);
 	if (!rc && m->flow.letters)
@@ -763,12 +762,12 @@ static int32_t tell_done(struct merge *m)
 {
 	const struct wbl_check_service *check = wbl_service(m->call, "wbl.check/1");
 	const struct wbl_run_service *run = wbl_service(m->call, "wbl.run/1");
-	struct counts *n = &m->counts;
+	struct data_counted *n = &m->counts;
 	uint64_t all = n->added + n->changed + n->removed + n->same + n->held;
 	struct wbl_out text = { 0 };
 	int32_t rc = WBL_OK;
 
-	words(n, &text);
+	data_counted_tell(n, &text);
 	if (m->rehearse) {
 		wbl_out_fmt(&text, "; held against the target, none written");
 		rc = run ? run->rehearsed(m->call, 3, text.s) : WBL_OK;

@@ -149,6 +149,8 @@ struct check {
 	struct data_ends *ends;
 	struct data_table *table;
 	struct wbl_sum old, now; /* whole rows: before, and as they are */
+	struct wbl_sum found;    /* mapped cells of those that were put */
+	struct data_counted counted;
 	uint64_t looked, bad;
 	int enough;
 };
@@ -171,6 +173,12 @@ static void differ(
 		c->enough = 1;
 }
 
+static void add(uint64_t *lo, uint64_t *hi, const struct data_key *more)
+{
+	*lo += more->lo;
+	*hi += more->hi + (*lo < more->lo);
+}
+
 static void check_one(struct check *c, const struct part *p, const struct data_kept *k)
 {
 	const struct data_row *now = data_found_row(&p->finder, k->key);
@@ -182,6 +190,11 @@ static void check_one(struct check *c, const struct part *p, const struct data_k
 	if (now)
 		wbl_sum_row(&c->now, raw_now(p, now).data, raw_now(p, now).len);
 	c->looked++;
+	if (put && now) {
+		add(&c->found.row_lo, &c->found.row_hi, &now->digest);
+		add(&c->found.key_lo, &c->found.key_hi, &now->key);
+		c->found.count++;
+	}
 	if (is_written(k, now))
 		return;
 	show_key(p, k, &key);
@@ -211,6 +224,15 @@ static int32_t check_file(struct check *c, const char *name)
 	return rc;
 }
 
+static void add_counted(struct data_counted *to, const struct data_counted *n)
+{
+	to->added += n->added;
+	to->changed += n->changed;
+	to->removed += n->removed;
+	to->conflicts += n->conflicts;
+	to->held += n->held;
+}
+
 /* Only what an attempt has committed: the receipt of its chunk names what was kept for it. */
 static int32_t check_kept(struct check *c)
 {
@@ -221,11 +243,14 @@ static int32_t check_kept(struct check *c)
 	for (size_t i = 0; !rc && i < n; i++) {
 		struct wbl_doc *doc = wbl_doc_parse(list[i].body, strlen(list[i].body), NULL);
 		const char *key = wbl_node_str(wbl_doc_root(doc), "key");
+		struct data_counted done;
 		char kept[96] = "";
 
-		rc = key ? data_merge_kept(c->ends, key, kept, sizeof kept) : WBL_E_CORRUPT;
-		if (!rc && !strcmp(kept, list[i].id))
+		rc = key ? data_merge_receipt(c->ends, key, &done, kept) : WBL_E_CORRUPT;
+		if (!rc && !strcmp(kept, list[i].id)) {
+			add_counted(&c->counted, &done);
 			rc = check_file(c, list[i].id);
+		}
 		rc = rc == WBL_END ? WBL_OK : rc;
 		wbl_doc_free(doc);
 	}
@@ -266,21 +291,43 @@ static int32_t check_others(struct check *c, const struct data_look *look)
 		c->table->to, was.count, is.count);
 }
 
-static int32_t check_written(struct check *c, const struct data_look *look)
+/* What the target has of the rows that were written, and what was done in all. */
+static int32_t tell_found(struct check *c, int others)
 {
 	const struct wbl_check_service *check = wbl_service(c->ends->call, "wbl.check/1");
+	const struct wbl_run_service *run = wbl_service(c->ends->call, "wbl.run/1");
+	struct wbl_digest digest;
+	const struct wbl_digest *list[] = { &digest, NULL };
+	struct wbl_totals t = { .size = sizeof t, .items = c->found.count, .digests = list };
+	struct wbl_out text = { 0 };
+	int32_t rc;
+
+	wbl_sum_digest(&c->found, c->table->to, &digest);
+	rc = run ? run->result(c->ends->call, &t) : WBL_OK;
+	if (!rc && check)
+		rc = check->covered(c->ends->call, c->table->to, c->looked,
+			c->looked + c->counted.held,
+			others ? "every row that was written, by key and XXH3-128; all others by a "
+				 "sum before and after"
+			       : "every row that was written, by key and XXH3-128; others were not "
+				 "looked at");
+	if (!rc && c->looked + c->counted.conflicts) {
+		wbl_out_fmt(&text, "table %s: ", c->table->to);
+		data_counted_tell(&c->counted, &text);
+		rc = data_finding(c->ends->call, "merge", c->table->to, text.s);
+	}
+	wbl_out_clear(&text);
+	return rc;
+}
+
+static int32_t check_written(struct check *c, const struct data_look *look)
+{
 	int others = wbl_node_str(wbl_doc_root(look->doc), "others") != NULL;
 	int32_t rc = look->nothing ? WBL_OK : check_kept(c);
 
+	rc = rc ? rc : tell_found(c, others);
 	if (rc)
 		return rc;
-	if (check)
-		check->covered(c->ends->call, c->table->to, c->looked, c->looked,
-			others ? "every row that was written, by key and XXH3-128; all others by a "
-				 "sum "
-				 "before and after"
-			       : "every row that was written, by key and XXH3-128; others were not "
-				 "looked at");
 	if (!c->bad)
 		return check_others(c, look);
 	return wbl_error_report(c->ends->call, WBL_E_MISMATCH, c->table->to,

@@ -158,7 +158,7 @@ int32_t data_manner_read(struct data_ends *e, struct data_map *m, struct data_ta
 	if (!rc && n->mode >= DATA_MODE_APPEND && !t->nkey)
 		rc = wrong(e, path, "Name the columns that tell rows apart: key = ( \"id\" ).",
 			"rows can only be added to others, and taken back, by a key");
-	if (!rc && n->mode >= DATA_MODE_APPEND && t->target)
+	if (!rc && n->mode >= DATA_MODE_APPEND && t->target && e->dst->fetch)
 		rc = match_key(e, t, path);
 	return rc;
 }
@@ -171,6 +171,22 @@ int data_merges(const struct data_table *t)
 int data_keeps_ledger(const struct data_table *t)
 {
 	return t->manner.by && (t->manner.conflicts || t->manner.deletes);
+}
+
+int32_t data_finding(struct wbl_call *call, const char *what, const char *set, const char *text)
+{
+	const struct wbl_plan_service *plan = wbl_service(call, "wbl.plan/1");
+	struct wbl_out o = { 0 };
+	int32_t rc;
+
+	wbl_out_open(&o, NULL, '{');
+	wbl_out_text(&o, "what", what);
+	wbl_out_text(&o, "set", set);
+	wbl_out_text(&o, "text", text);
+	wbl_out_close(&o, '}');
+	rc = plan && plan->finding ? plan->finding(call, o.s) : WBL_OK;
+	wbl_out_clear(&o);
+	return rc;
 }
 
 int data_nothing(const struct data_map *m)

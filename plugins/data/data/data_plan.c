@@ -411,6 +411,9 @@ static int32_t plan_all(struct plan *p)
 		for (size_t i = 0; !rc && i < n; i++)
 			rc = plan_copy(p, i);
 		rc = rc ? rc : plan_rest(p);
+	} else if (!rc) {
+		rc = data_finding(p->call, "nothing", NULL,
+			"nothing to do: both sides are in step, and neither has changed since");
 	}
 	rc = rc ? rc : data_omit(p->call, &p->map);
 	for (size_t i = 0; i < n; i++)

@@ -11,6 +11,10 @@ enum { DATA_DELETES_KEEP, DATA_DELETES_APPLY, DATA_DELETES_MARK };
 enum { DATA_CONFLICTS_NONE, DATA_CONFLICTS_SOURCE, DATA_CONFLICTS_TARGET, DATA_CONFLICTS_MANUAL };
 enum { DATA_OTHERS_AUTO, DATA_OTHERS_DIGEST, DATA_OTHERS_NONE };
 
+struct data_counted { /* stands in receipts: append, never change */
+	uint64_t added, changed, removed, same, conflicts, held;
+};
+
 /* ---- data_modes.c ---- */
 
 /* Fills t->manner from the table's entry and the options. PARAM names the place. */
@@ -135,8 +139,13 @@ int32_t data_merge_verify(struct wbl_call *call, const struct wbl_work *work);
 int32_t data_merge_rollback(struct wbl_call *call, const struct wbl_work *work);
 int32_t data_merge_before(struct wbl_call *call);
 int32_t data_marks_execute(struct wbl_call *call, const struct wbl_work *work);
-/* The kept file that the receipt of this chunk names; "" none. END: no receipt. */
-int32_t data_merge_kept(struct data_ends *e, const char *key, char *ret, size_t size);
+/* What the receipt of this chunk says, and the kept file that it names ("": none). END: no receipt. */
+int32_t data_merge_receipt(
+	struct data_ends *e, const char *key, struct data_counted *ret, char kept[96]);
+/* "3 added, 1 in conflict". */
+void data_counted_tell(const struct data_counted *n, struct wbl_out *o);
+/* One entry of the report. */
+int32_t data_finding(struct wbl_call *call, const char *what, const char *set, const char *text);
 /* shape->key is to be freed. */
 void data_shape_of(struct data_table *t, struct data_shape *ret);
 /* Whole rows of the target. */
