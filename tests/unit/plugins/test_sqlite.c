@@ -17,6 +17,7 @@
 #include <whimbrel/sdk.h>
 
 #include "bench_host.h"
+#include "type_table.h"
 
 static struct bench *b;
 static char path[300], params[400];
@@ -372,6 +373,218 @@ static void test_fetch(void **state)
 	bench_close(&s);
 }
 
+/* ---- the tables of types in sqlite.md ---- */
+
+static void text_of(const char *query, char out[TYPE_TABLE_TEXT])
+{
+	sqlite3 *db;
+	sqlite3_stmt *st;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, query, -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	snprintf(out, TYPE_TABLE_TEXT, "%s", (const char *)sqlite3_column_text(st, 0));
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+}
+
+/* The cells of one row into one row of `set`. */
+static void write_row(struct bench_store *s, const char *set, struct wbl_bytes cells)
+{
+	static const char *const v[] = { "v", NULL };
+	struct wbl_write write = { .size = sizeof write,
+		.mode = WBL_MODE_INSERT,
+		.epoch = 1,
+		.set = set,
+		.columns = v,
+		.origin = "run" };
+	struct wbl_outcome out = { .size = sizeof out };
+	struct wbl_rows rows = { 0 };
+	struct wbl_batch batch;
+	void *w;
+
+	wbl_row_begin(&rows, WBL_ROW_PUT);
+	wbl_cell_copy(&rows, cells.data, cells.len);
+	wbl_row_end(&rows);
+	wbl_rows_batch(&rows, set, v, &batch);
+	assert_int_equal(s->table->write(s->self, s->call, &write, &w), 0);
+	assert_int_equal(s->table->append(w, s->call, &batch, NULL), 0);
+	assert_int_equal(s->table->commit(w, s->call, NULL, &out), 0);
+	wbl_rows_clear(&rows);
+}
+
+static void each_type(void *arg, const struct type_table_row *r)
+{
+	static const char *const v[] = { "v", NULL };
+	struct wbl_scan scan = {
+		.size = sizeof scan, .range = WBL_RANGE_ALL, .set = "t", .columns = v
+	};
+	char text[1200], found[TYPE_TABLE_TEXT];
+	struct wbl_batch batch = { .size = sizeof batch };
+	struct bench_store s;
+	struct wbl_bytes cells;
+	struct wbl_cell c;
+	struct wbl_row row;
+	uint64_t at = 0;
+	void *cursor;
+
+	snprintf(text, sizeof text,
+		"DROP TABLE IF EXISTS t; DROP TABLE IF EXISTS u; CREATE TABLE t(v %s); "
+		"CREATE TABLE u(v %s); INSERT INTO t VALUES(%s)",
+		r->cell[1], r->cell[1], r->cell[0]);
+	sql(text);
+	assert_int_equal(bench_open(b, params, WBL_OPEN_WRITE, &s), 0);
+	assert_int_equal(s.table->scan(s.self, s.call, &scan, &cursor), 0);
+	assert_int_equal(s.table->read(cursor, s.call, &batch), 0);
+	assert_int_equal(wbl_batch_next(&batch, &at, &row), 1);
+	cells = row.cells;
+	assert_int_equal(wbl_cell_next(&cells, &c), 1);
+	type_table_show(&c, found);
+	if (strcmp(found, r->cell[2]) != 0)
+		fail_msg("sqlite.md:%d: read as \"%s\"", r->line, found);
+	write_row(&s, "u", row.cells);
+	s.table->scan_end(cursor);
+	bench_close(&s);
+	text_of("SELECT quote(v) FROM u", found);
+	if (strcmp(found, r->cell[3]) != 0)
+		fail_msg("sqlite.md:%d: written back as %s", r->line, found);
+}
+
+static void each_made(void *arg, const struct type_table_row *r)
+{
+	struct wbl_schema change = { .size = sizeof change };
+	struct wbl_rows in = { 0 }, out = { 0 };
+	struct wbl_bytes cells;
+	struct wbl_cell c;
+	struct bench_store s;
+	char text[600], found[TYPE_TABLE_TEXT];
+	const char *why = "";
+
+	sql("DROP TABLE IF EXISTS t");
+	snprintf(text, sizeof text,
+		"{\"create_table\":{\"name\":\"t\",\"columns\":[{\"name\":\"v\",\"type\":\"%s\"}]}"
+		"}",
+		r->cell[0]);
+	change.change_json = text;
+	assert_int_equal(bench_open(b, params, WBL_OPEN_WRITE, &s), 0);
+	assert_int_equal(s.table->schema(s.self, s.call, &change, NULL), 0);
+	wbl_row_begin(&in, WBL_ROW_PUT);
+	wbl_cell_text(&in, r->cell[2], strlen(r->cell[2]));
+	cells = wbl_row_end(&in);
+	wbl_cell_next(&cells, &c);
+	wbl_row_begin(&out, WBL_ROW_PUT);
+	if (wbl_cell_cast(&out, &c, wbl_type_by_name(r->cell[0]), &why))
+		fail_msg("sqlite.md:%d: %s", r->line, why);
+	write_row(&s, "t", wbl_row_end(&out));
+	bench_close(&s);
+	text_of("SELECT type FROM pragma_table_info('t')", found);
+	assert_string_equal(found, r->cell[1]);
+	text_of("SELECT quote(v) FROM t", found);
+	if (strcmp(found, r->cell[3]) != 0)
+		fail_msg("sqlite.md:%d: kept as %s", r->line, found);
+	wbl_rows_clear(&in);
+	wbl_rows_clear(&out);
+}
+
+static void test_types(void **state)
+{
+	const char *page = "plugins/stores/sqlite/sqlite.md";
+
+	assert_true(type_table_read(page, TYPE_TABLE_HEAD, each_type, NULL) >= 20);
+	sql("DROP TABLE t; DROP TABLE u");
+	assert_true(type_table_read(
+			    page, "| type of the mapping | column made |", each_made, NULL) >= 12);
+}
+
+/* The same rows by the lane and as rows: the same table, the same sums. */
+static void test_lane(void **state)
+{
+	static const char *const c[] = { "k", "v", "=k*2", NULL },
+				 *const to[] = { "k", "v", "w", NULL },
+				 *const key[] = { "v", "k", NULL };
+	char there[300], other[420];
+	struct wbl_scan scan = { .size = sizeof scan,
+		.range = WBL_RANGE_ALL,
+		.set = "t",
+		.columns = c,
+		.filter = "k<>3",
+		.lane = "sqlite.attach" };
+	struct wbl_write write = { .size = sizeof write,
+		.mode = WBL_MODE_INSERT,
+		.epoch = 1,
+		.set = "n",
+		.columns = to,
+		.origin = "run",
+		.lane = "sqlite.attach",
+		.key = key };
+	struct wbl_digest d = { .size = sizeof d };
+	struct wbl_outcome out = { .size = sizeof out };
+	struct wbl_batch batch = { .size = sizeof batch };
+	struct wbl_sum sum = { 0 };
+	struct wbl_rows scratch = { 0 };
+	struct bench_store s, t;
+	struct wbl_row row;
+	uint64_t bytes = 0, at = 0;
+	void *cursor, *w;
+
+	sql("CREATE TABLE t(k INTEGER PRIMARY KEY, v); INSERT INTO t "
+	    "VALUES(1,'a'),(2,2.5),(3,NULL),"
+	    "(4,x'00'),(5,NULL),(6,'')");
+	snprintf(there, sizeof there, "%s", path);
+	snprintf(path, sizeof path, "%s/n.db", b->dir);
+	sql("CREATE TABLE n(k INTEGER PRIMARY KEY, v, w)");
+	snprintf(other, sizeof other, "{\"store\":\"sqlite\",\"path\":\"%s\"}", path);
+	assert_int_equal(bench_open(b, params, WBL_OPEN_READ, &s), 0);
+	assert_int_equal(bench_open(b, other, WBL_OPEN_WRITE, &t), 0);
+	assert_int_equal(s.table->scan(s.self, s.call, &scan, &cursor), 0);
+	assert_int_equal(s.table->read(cursor, s.call, &batch), 0);
+	assert_int_equal(t.table->write(t.self, t.call, &write, &w), 0);
+	assert_int_equal(t.table->append(w, t.call, &batch, NULL), 0);
+	assert_int_equal(t.table->sums(w, t.call, &d, &bytes), 0);
+	assert_int_equal(t.table->commit(w, t.call, NULL, &out), 0);
+	assert_int_equal(out.written, 5);
+	assert_int_equal(s.table->read(cursor, s.call, &batch), WBL_END);
+	s.table->scan_end(cursor);
+	scan.lane = NULL;
+	assert_int_equal(s.table->scan(s.self, s.call, &scan, &cursor), 0);
+	assert_int_equal(s.table->read(cursor, s.call, &batch), 0);
+	while (wbl_batch_next(&batch, &at, &row) == 1) {
+		struct wbl_bytes cells = row.cells;
+		struct wbl_cell k, v;
+
+		wbl_cell_next(&cells, &k);
+		wbl_cell_next(&cells, &v);
+		wbl_rows_reset(&scratch);
+		wbl_cell_copy(&scratch, v.at, v.whole);
+		wbl_cell_copy(&scratch, k.at, k.whole);
+		wbl_sum_row(&sum, row.cells.data, row.cells.len);
+		wbl_sum_key(&sum, scratch.data, scratch.len);
+	}
+	s.table->scan_end(cursor);
+	assert_int_equal(d.count, sum.count);
+	assert_true(d.row_lo == sum.row_lo && d.row_hi == sum.row_hi);
+	assert_true(d.key_lo == sum.key_lo && d.key_hi == sum.key_hi);
+	assert_int_equal(bytes, batch.len);
+	assert_int_equal(number("SELECT sum(w) FROM n"), 36);
+	/* A key that is there: nothing is kept, and rows can be sent. */
+	scan.lane = "sqlite.attach";
+	assert_int_equal(s.table->scan(s.self, s.call, &scan, &cursor), 0);
+	assert_int_equal(s.table->read(cursor, s.call, &batch), 0);
+	assert_int_equal(t.table->write(t.self, t.call, &write, &w), 0);
+	assert_int_equal(t.table->append(w, t.call, &batch, NULL), WBL_E_PARAM);
+	t.table->abort(w);
+	s.table->scan_end(cursor);
+	/* What could mean another table there, or another value the second time, is no matter of a lane. */
+	scan.filter = "k IN (SELECT k FROM t)";
+	assert_int_equal(s.table->scan(s.self, s.call, &scan, &cursor), WBL_E_UNSUPPORTED);
+	scan.filter = "k > random()";
+	assert_int_equal(s.table->scan(s.self, s.call, &scan, &cursor), WBL_E_UNSUPPORTED);
+	wbl_rows_clear(&scratch);
+	bench_close(&s);
+	bench_close(&t);
+	snprintf(path, sizeof path, "%s", there);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,6 +596,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_not_a_database, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_schema_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_utf16, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_types, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_lane, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
