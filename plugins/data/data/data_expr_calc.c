@@ -523,9 +523,15 @@ static void op_cast(sqlite3_context *ctx, int n, sqlite3_value **v)
 	struct wbl_cell c;
 	struct wbl_bytes at;
 	const char *why = "";
+	int32_t type = (int32_t)sqlite3_value_int(v[1]);
 
+	if ((type == WBL_TYPE_TEXT && sqlite3_value_type(v[0]) == SQLITE_TEXT) ||
+		(type == WBL_TYPE_INT && sqlite3_value_type(v[0]) == SQLITE_INTEGER)) {
+		sqlite3_result_value(ctx, v[0]);
+		return;
+	}
 	data_fn_cell(v[0], &in, &c);
-	if (wbl_cell_cast(&out, &c, (int32_t)sqlite3_value_int(v[1]), &why)) {
+	if (wbl_cell_cast(&out, &c, type, &why)) {
 		data_fn_refuse(ctx, "%s", why);
 	} else {
 		at = (struct wbl_bytes){ out.data, out.len };
@@ -574,10 +580,39 @@ static void join(
 	wbl_out_clear(&one);
 }
 
+/* A text as it stands, a whole number in `b`; NULL: another kind. */
+static const char *short_text(sqlite3_value *v, char b[24], size_t *len)
+{
+	const char *s = NULL;
+
+	if (sqlite3_value_type(v) == SQLITE_TEXT) {
+		s = (const char *)sqlite3_value_text(v);
+		*len = (size_t)sqlite3_value_bytes(v);
+	} else if (sqlite3_value_type(v) == SQLITE_INTEGER) {
+		*len = (size_t)snprintf(b, 24, "%lld", (long long)sqlite3_value_int64(v));
+		s = b;
+	}
+	return s;
+}
+
 static void op_join(sqlite3_context *ctx, int n, sqlite3_value **v)
 {
-	if (!data_fn_null(ctx, n, v))
+	char a[24], b[24], *to;
+	size_t len, more;
+	const char *s, *t;
+
+	if (data_fn_null(ctx, n, v))
+		return;
+	s = short_text(v[0], a, &len);
+	t = short_text(v[1], b, &more);
+	to = s && t ? sqlite3_malloc64(len + more + 1) : NULL;
+	if (!to) {
 		join(ctx, 0, n, v, "", 0);
+		return;
+	}
+	memcpy(to, s, len);
+	memcpy(to + len, t, more);
+	sqlite3_result_text64(ctx, to, len + more, sqlite3_free, SQLITE_UTF8);
 }
 
 static void concat(sqlite3_context *ctx, int n, sqlite3_value **v)
