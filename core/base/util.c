@@ -115,6 +115,19 @@ void wbl_buf_addf(struct wbl_buf *b, const char *fmt, ...)
 	b->len += (size_t)n;
 }
 
+void wbl_buf_quote(struct wbl_buf *b, const char *s)
+{
+	wbl_buf_adds(b, "\"");
+	for (; *s; s++)
+		if (*s == '"' || *s == '\\')
+			wbl_buf_addf(b, "\\%c", *s);
+		else if ((unsigned char)*s < ' ')
+			wbl_buf_addf(b, "\\x%02x", (unsigned char)*s);
+		else
+			wbl_buf_add(b, s, 1);
+	wbl_buf_adds(b, "\"");
+}
+
 void wbl_buf_clear(struct wbl_buf *b)
 {
 	free(b->data);

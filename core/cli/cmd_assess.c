@@ -75,19 +75,6 @@ static int32_t write_file(const char *file, const struct wbl_buf *b, struct wbl_
 	return rc;
 }
 
-static void quoted(struct wbl_buf *b, const char *s)
-{
-	wbl_buf_adds(b, "\"");
-	for (; *s; s++)
-		if (*s == '"' || *s == '\\')
-			wbl_buf_addf(b, "\\%c", *s);
-		else if ((unsigned char)*s < ' ')
-			wbl_buf_addf(b, "\\x%02x", (unsigned char)*s);
-		else
-			wbl_buf_add(b, s, 1);
-	wbl_buf_adds(b, "\"");
-}
-
 static void spec_source(const json_t *subject, struct wbl_buf *b)
 {
 	const char *source = wbl_value_str(subject, "source"),
@@ -95,7 +82,7 @@ static void spec_source(const json_t *subject, struct wbl_buf *b)
 
 	if (*source != '@' && *store)
 		wbl_buf_addf(b, "{ store = \"%s\"; path = ", store);
-	quoted(b, source);
+	wbl_buf_quote(b, source);
 	wbl_buf_adds(b, *source != '@' && *store ? "; }" : "");
 }
 

@@ -185,20 +185,6 @@ static int32_t nobody(struct looking *l, const char *path, bool twice)
 
 /* --- the text --- */
 
-static void add_quoted(struct wbl_buf *b, const char *s)
-{
-	wbl_buf_adds(b, "\"");
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			wbl_buf_addf(b, "\\%c", *s);
-		else if ((unsigned char)*s < ' ')
-			wbl_buf_addf(b, "\\x%02x", (unsigned char)*s);
-		else
-			wbl_buf_add(b, s, 1);
-	}
-	wbl_buf_adds(b, "\"");
-}
-
 static void add_head(struct looking *l)
 {
 	wbl_buf_addf(l->text, "%s\n  { name = \"source-%zu\"; handler = \"%s\"; options = { %s = ",
@@ -210,7 +196,7 @@ static void add_path(struct looking *l, const char *path, const char *store)
 {
 	add_head(l);
 	wbl_buf_addf(l->text, "{ store = \"%s\"; path = ", store);
-	add_quoted(l->text, path);
+	wbl_buf_quote(l->text, path);
 	wbl_buf_adds(l->text, "; }; }; }");
 }
 
@@ -317,7 +303,7 @@ int32_t wbl_assess_spec_text(const struct wbl_registry *registry, const json_t *
 	wbl_buf_adds(ret, "name = \"assess\"; migrations: (");
 	if (!rc && connection) {
 		add_head(&l);
-		add_quoted(ret, connection);
+		wbl_buf_quote(ret, connection);
 		wbl_buf_adds(ret, "; }; }");
 	} else if (!rc && path) {
 		rc = add_source(&l, path);
