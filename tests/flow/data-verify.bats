@@ -178,3 +178,14 @@ look()
 	[ "$kills" -ge 3 ]
 	echo "# $kills repairs killed, all mended" >&3
 }
+
+@test "the template: one row in ten is looked at, and the rest is said not to be" {
+	cp "$WBL_SRC/templates/specs/spot-check.conf" spec.conf
+	apply
+	flow_is completed
+	whimbrel -o json report last | jq -e '.verification | (.complete | not) and (.sets[0] | .equal and .compared > .of / 20 and .compared < .of / 5)'
+	sed -i '/verify = /d' spec.conf
+	rm vendors.db
+	apply
+	whimbrel -o json report last | jq -e '.verification.complete'
+}
