@@ -282,7 +282,9 @@ static int32_t see(void *ctx, const struct wbl_entry *e)
 
 	switch (e->kind) {
 	case WBL_KIND_STEP_INTENT:
-		if (!strcmp(e->name, wbl_call_name(WBL_CALL_VERIFY)))
+		/* What stood in for a probe found the work half done: it was resumed. */
+		if (!strcmp(e->name, wbl_call_name(WBL_CALL_VERIFY)) ||
+			!strcmp(e->name, wbl_call_name(WBL_CALL_EXECUTE)))
 			forget_look(c, e->step);
 		break;
 	case WBL_KIND_STEP_RESULT:

@@ -158,6 +158,7 @@ void wbl_out_int(struct wbl_out *o, const char *key, int64_t n);
 void wbl_out_bool(struct wbl_out *o, const char *key, int yes);
 void wbl_out_hex(struct wbl_out *o, const char *key, const void *data, size_t len);
 void wbl_out_json(struct wbl_out *o, const char *key, const char *json); /* as it stands */
+void wbl_out_node(struct wbl_out *o, const char *key, const struct wbl_node *n);
 
 void *wbl_sdk_alloc(size_t n); /* zeroed; ends the process when there is none */
 void *wbl_sdk_grow(void *p, size_t n);

@@ -203,14 +203,14 @@ static int cast(struct wbl_rows *r, const char *s, size_t len, int32_t type, con
 	return wbl_cell_cast(r, &c, type, why);
 }
 
-static void write_node(struct wbl_out *o, const char *key, const struct wbl_node *n)
+void wbl_out_node(struct wbl_out *o, const char *key, const struct wbl_node *n)
 {
 	switch (n->kind) {
 	case WBL_NODE_OBJECT:
 	case WBL_NODE_ARRAY:
 		wbl_out_open(o, key, n->kind == WBL_NODE_OBJECT ? '{' : '[');
 		for (const struct wbl_node *c = n->child; c; c = c->next)
-			write_node(o, n->kind == WBL_NODE_OBJECT ? c->key.s : NULL, c);
+			wbl_out_node(o, n->kind == WBL_NODE_OBJECT ? c->key.s : NULL, c);
 		wbl_out_close(o, n->kind == WBL_NODE_OBJECT ? '}' : ']');
 		break;
 	case WBL_NODE_TEXT:
@@ -232,7 +232,7 @@ static int get_json(struct wbl_rows *r, const struct wbl_node *n, const char **w
 	struct wbl_out o = { 0 };
 	int bad;
 
-	write_node(&o, NULL, n);
+	wbl_out_node(&o, NULL, n);
 	bad = cast(r, o.s, o.len, WBL_TYPE_JSON, why);
 	wbl_out_clear(&o);
 	return bad;

@@ -115,3 +115,116 @@ apply()
 	whimbrel rollback -q last
 	[ ! -e new.db ]
 }
+
+@test "limits over the whole table: exactly reached is allowed, one more is not, also in percent and with parallel chunks" {
+	rows 4000 100	# 40 bad ones in 4 chunks
+	passes() { apply && flow_is completed && [ "$(sqlite3 new.db 'SELECT count(*) FROM t')" = 3960 ]; rm -f new.db; }
+	fails()
+	{
+		run apply
+		[ "$status" -ne 0 ] || return 1
+		[[ "$output" == *"$1"* ]] || { echo "$output"; return 1; }
+		[ ! -e new.db ]
+	}
+	spec 'reject_limit = 40;'
+	passes
+	spec 'reject_limit = 39;'
+	fails 'table "t": 40 rows were rejected, at most 39 may be'
+	spec 'reject_percent = 1.0;'
+	passes
+	spec 'reject_percent = 0.999;'
+	fails '40 of at most 4000 rows were rejected, at most 0.999 % (39) may be'
+	spec 'reject_limit = 40; reject_percent = 0.5;'
+	fails '21 of at most 4000 rows were rejected, at most 0.5 % (20) may be'
+	spec 'reject_limit = 0;'
+	fails 'in.csv:101: the row cannot go to table "t": column "n": '
+	# All of them, and as early as it can be known.
+	rows 4000 1
+	spec 'reject_percent = 100;'
+	apply
+	flow_is completed
+	[ "$(sqlite3 new.db 'SELECT count(*) FROM t')" = 0 ]
+	rm new.db
+	spec 'reject_percent = 50;'
+	fails '2001 of at most 4000 rows were rejected'
+	[ "$(flow_count chunk.result)" -ge 2 ]
+	# Refused by the target: two of each key.
+	seq 3000 | awk 'BEGIN { print "id,n,s" } { print int(($1 + 1) / 2) "," $1 ",x" }' >in.csv
+	spec 'reject_percent = 50; rejects = "twice.jsonl";'
+	apply
+	flow_is completed
+	[ "$(sqlite3 new.db 'SELECT count(*), sum(n % 2) FROM t')" = "1500|1500" ]
+	[ "$(jq -s 'length, all(.[]; .reason == "the target refuses it" and (.record.n | tonumber) % 2 == 0)' twice.jsonl | xargs)" = "1500 true" ]
+}
+
+@test "killed anywhere: every dead letter once, or nothing at all" {
+	export WBL_TEST_FAULTS=$T/points
+	rows 300 10
+	spec 'chunk_rows = 100; reject_limit = 30; rejects = "rejects.jsonl";'
+	sed -i 's/chunk_rows = 1000; //' spec.conf
+	WBL_TEST_FAULT=count apply
+	flow_is completed
+	want=$(jq -cS . rejects.jsonl | sort | sha256sum)
+	[ "$(wc -l <rejects.jsonl)" = 30 ]
+	points=$(wc -l <points)
+	unset WBL_TEST_FAULTS
+	n=0
+	for who in host engine; do
+		for at in $(seq $((3 + n % 2)) 3 "$points"); do
+			flow_stop_engine
+			rm -rf state new.db rejects.jsonl
+			WBL_TEST_FAULT=$who:$at apply >log 2>&1 || true
+			flow_is completed || whimbrel recover -q --strategy resume >>log 2>&1 || true
+			flow_is completed || { cat log; flow_state; echo "$who:$at"; false; }
+			[ "$(jq -cS . rejects.jsonl | sort | sha256sum)" = "$want" ] || { echo "$who:$at"; false; }
+			[ "$(whimbrel -o json report last | jq .differences.total)" = 30 ] || { echo "$who:$at differences"; false; }
+			n=$((n + 1))
+			[ $((n % 3)) -ne 0 ] || { whimbrel rollback -q last && [ ! -e new.db ] && [ ! -e rejects.jsonl ]; }
+		done
+	done
+	echo "# $n kills, every dead letter once" >&3
+}
+
+@test "a correction killed anywhere is there once, and can be handed in again" {
+	rows 300 100
+	n=0
+	for how in host:1 host:2 engine:1 engine:2; do
+		flow_stop_engine
+		rm -rf state new.db rejects.jsonl
+		spec 'reject_limit = 3; rejects = "rejects.jsonl";'
+		apply >log 2>&1
+		flow_stop_engine
+		jq -c '.record.n = "7"' rejects.jsonl >mended.jsonl
+		WBL_TEST_FAULT=$how whimbrel repair last --from mended.jsonl >log 2>&1 || true
+		whimbrel repair -q last --from mended.jsonl
+		[ "$(sqlite3 new.db 'SELECT count(*), sum(n = 7 AND id % 100 = 0) FROM t')" = "300|3" ]
+		[ "$(whimbrel -o json report last | jq .differences.total)" = 0 ]
+		whimbrel verify -q last
+		n=$((n + 1))
+	done
+	whimbrel rollback -q last
+	[ ! -e new.db ]
+	echo "# $n corrections killed" >&3
+}
+
+@test "somebody else holds the database: the chunk is tried again with a delay, and the run goes through" {
+	rows 50 1000
+	sqlite3 new.db 'CREATE TABLE other(x)'
+	spec '' 'attempts = 50;'
+	sed -i 's/backoff = "1ms"/backoff = "100ms"/; s/new.db";/new.db"; busy_timeout = "10ms";/' spec.conf
+	whimbrel plan -q spec.conf
+	mkfifo hold
+	sqlite3 new.db <hold &
+	exec 9>hold
+	echo 'BEGIN IMMEDIATE; INSERT INTO other VALUES(1);' >&9
+	flow_until 5 sh -c '! sqlite3 new.db "BEGIN IMMEDIATE; COMMIT"'
+	whimbrel apply -q p-000001 >log 2>&1 &
+	run_pid=$!
+	# Two attempts that met the lock, and came back for it.
+	flow_until 20 sh -c 'whimbrel -o json audit list --limit 1000 | jq -e "[.entries[] | select(.status == -3)] | length >= 2"'
+	echo 'COMMIT;' >&9
+	exec 9>&-
+	wait $run_pid
+	flow_is completed
+	[ "$(sqlite3 new.db 'SELECT (SELECT count(*) FROM t), (SELECT count(*) FROM other)')" = "50|1" ]
+}

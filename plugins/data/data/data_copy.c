@@ -301,9 +301,9 @@ static int32_t start(struct copy *c)
 	if (rc)
 		return rc;
 	if (!(c->work->flags & WBL_WORK_REHEARSE))
-		c->flow.letters = data_letters_new(c->work, c->part);
+		c->flow.letters = data_letters_new(c->work);
 	c->scan.set = c->part->from;
-	c->scan.columns = c->part->scan;
+	c->scan.columns = data_scan_columns(c->part);
 	c->scan.filter = c->part->where;
 	c->scan.batch_bytes = 1 << 18;
 	c->scan.lane = c->lane;

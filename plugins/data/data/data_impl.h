@@ -244,7 +244,7 @@ int32_t data_limit_check(
 	struct wbl_call *call, const struct data_table *t, const struct wbl_totals *all);
 
 /* Dead letters: the rejected rows of a chunk as lines of JSON in an artefact of its attempt; data_letters.c. */
-struct data_letters *data_letters_new(const struct wbl_work *work, const struct data_table *t);
+struct data_letters *data_letters_new(const struct wbl_work *work);
 void data_letters_free(struct data_letters *l);
 /* The source's row at f->row_at. id: room for DATA_ID bytes, the name of this letter. */
 int32_t data_letters_add(struct data_letters *l, struct data_flow *f, int64_t position,
@@ -261,6 +261,16 @@ int32_t data_lines(struct wbl_call *call, int fd, const char *name, data_line *e
 int32_t data_write_all(struct wbl_call *call, int fd, const char *name, struct wbl_out *o);
 /* The body of a receipt over rows that no chunk has written. */
 void data_receipt_body(const struct wbl_sum *sum, struct wbl_out *ret);
+/* A table's `transform`; data_transform.c. t->source is the source's table as it is behind it from then on. */
+int32_t data_transform_open(
+	struct data_ends *e, struct data_table *t, const struct wbl_node *spec, const char *path);
+int32_t data_transform_ready(struct data_table *t); /* when t->scan stands */
+void data_transform_close(struct data_table *t);
+/* What is to be asked of the source. */
+const char *const *data_scan_columns(const struct data_table *t);
+/* A batch of these becomes one in the order of t->scan. */
+int32_t data_transform_batch(
+	struct data_flow *f, const struct wbl_batch *in, struct wbl_batch *ret);
 /* Which attempt of the chunk with this key counts: what its receipt says; 0: none. */
 int32_t data_receipt_attempt(struct data_ends *e, const char *key, uint64_t *ret);
 /* The artefact with all of the run, in the step "rejects". */

@@ -15,7 +15,6 @@ enum { ROOM = 1 << 16, LONGEST = 64 << 20, MOST_TOLD = 1000 };
 #define FOLDER "rejects/"
 
 struct data_letters {
-	const struct data_table *table;
 	const char *key, *step, *chunk;
 	uint64_t attempt, n;
 	int fd;
@@ -23,11 +22,10 @@ struct data_letters {
 	unsigned char *again; /* columns of the scan that stand there before */
 };
 
-struct data_letters *data_letters_new(const struct wbl_work *work, const struct data_table *t)
+struct data_letters *data_letters_new(const struct wbl_work *work)
 {
 	struct data_letters *l = wbl_sdk_alloc(sizeof *l);
 
-	l->table = t;
 	l->key = work->key;
 	l->step = work->step_id;
 	l->chunk = work->chunk_id ? work->chunk_id : "0";
@@ -96,9 +94,8 @@ static int by_name(const void *a, const void *b, void *arg)
 	return d ? d : *x < *y ? -1 : *x > *y;
 }
 
-static void find_again(struct data_letters *l)
+static void find_again(struct data_letters *l, const struct data_table *t)
 {
-	const struct data_table *t = l->table;
 	size_t *order = wbl_sdk_alloc((t->nscan + 1) * sizeof *order);
 
 	l->again = wbl_sdk_alloc(t->nscan + 1);
@@ -141,10 +138,9 @@ static void put_key(const struct data_table *t, const struct wbl_cell *cells, st
 	wbl_out_close(o, '}');
 }
 
-static void put_record(struct data_letters *l, const struct wbl_cell *cells, struct wbl_out *o)
+static void put_record(struct data_letters *l, const struct data_table *t,
+	const struct wbl_cell *cells, struct wbl_out *o)
 {
-	const struct data_table *t = l->table;
-
 	wbl_out_open(o, "record", '{');
 	for (size_t i = 0; i < t->nscan; i++)
 		if ((int)i != t->position && !l->again[i])
@@ -155,7 +151,7 @@ static void put_record(struct data_letters *l, const struct wbl_cell *cells, str
 int32_t data_letters_add(struct data_letters *l, struct data_flow *f, int64_t position,
 	const char *where, const char *column, const char *why, const char *value, char *id)
 {
-	const struct data_table *t = l->table;
+	const struct data_table *t = f->table;
 	struct wbl_cell *cells = wbl_sdk_alloc((t->nscan + 1) * sizeof *cells);
 	uint64_t at = f->row_at;
 	struct wbl_out *o = &l->out;
@@ -164,7 +160,7 @@ int32_t data_letters_add(struct data_letters *l, struct data_flow *f, int64_t po
 	int bad = wbl_batch_next(&f->in, &at, &row) != 1;
 
 	if (!l->again)
-		find_again(l);
+		find_again(l, t);
 	for (size_t i = 0; !bad && i < t->nscan; i++)
 		bad = wbl_cell_next(&row.cells, &cells[i]) != 1;
 	if (!rc && bad)
@@ -179,6 +175,8 @@ int32_t data_letters_add(struct data_letters *l, struct data_flow *f, int64_t po
 		if (position >= 0)
 			wbl_out_int(o, "position", position);
 		wbl_out_text(o, "to", t->to);
+		if (t->of_parts > 1)
+			wbl_out_int(o, "part", t->part);
 		if (t->nkey)
 			put_key(t, cells, o);
 		if (column && column[0] != '(')
@@ -186,7 +184,7 @@ int32_t data_letters_add(struct data_letters *l, struct data_flow *f, int64_t po
 		wbl_out_text(o, "reason", why);
 		if (value)
 			wbl_out_text(o, "value", value);
-		put_record(l, cells, o);
+		put_record(l, t, cells, o);
 		wbl_out_close(o, '}');
 		wbl_out_add(o, "\n", 1);
 		if (o->len > ROOM)

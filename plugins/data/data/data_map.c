@@ -26,6 +26,7 @@ static void table_clear(struct data_table *t)
 	for (size_t i = 1; i < t->nparts; i++)
 		table_clear(&t->parts[i - 1]);
 	free(t->parts);
+	data_transform_close(t);
 	data_alter_free(t);
 	for (size_t k = 0; k < t->ncols; k++)
 		wbl_rows_clear(&t->cols[k].constant);
@@ -302,6 +303,9 @@ static int32_t map_pair(struct data_ends *e, struct data_map *m, struct data_tab
 	if (!t->source)
 		return wrong(e, path, "the source has no table", from);
 	t->from = wbl_node_str(t->source, "name");
+	rc = data_transform_open(e, t, spec, path);
+	if (rc)
+		return rc;
 	t->target = find_set(m->target, &m->target_at, t->to);
 	t->autoincrement = wbl_node_bool(t->source, "autoincrement", 0);
 	t->where = wbl_node_str(spec, "where");
@@ -316,7 +320,8 @@ static int32_t map_pair(struct data_ends *e, struct data_map *m, struct data_tab
 	rc = rc ? rc : key(e, t, spec, path);
 	rc = rc ? rc : data_manner_read(e, m, t, spec, path);
 	rc = rc ? rc : data_filter_read(e, t, spec, path);
-	return rc ? rc : ask_for(e, m, t, path);
+	rc = rc ? rc : ask_for(e, m, t, path);
+	return rc ? rc : data_transform_ready(t);
 }
 
 static int32_t same_columns(struct data_ends *e, const struct data_table *t,

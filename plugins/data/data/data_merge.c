@@ -841,7 +841,7 @@ static int32_t run_chunk(struct merge *m)
 	if (rc)
 		return rc;
 	if (!m->rehearse)
-		m->flow.letters = data_letters_new(m->work, m->part);
+		m->flow.letters = data_letters_new(m->work);
 	rc = begin_write(m);
 	WBL_FAULT(m->call, "chunk_open");
 	if (rc || m->page >= 0)

@@ -330,7 +330,7 @@ static int32_t put_cell(
 
 static int32_t no_other(struct resubmit *r, const struct wbl_node *record, uint64_t line)
 {
-	const struct data_table *t = r->table;
+	const struct data_table *t = r->flow.table;
 
 	for (const struct wbl_node *n = record->child; n; n = n->next) {
 		size_t i = 0;
@@ -344,15 +344,33 @@ static int32_t no_other(struct resubmit *r, const struct wbl_node *record, uint6
 	return WBL_OK;
 }
 
+/* Of several sources of one table each has its own columns. */
+static int32_t choose_part(struct resubmit *r, const struct wbl_node *letter, uint64_t line)
+{
+	int64_t part = wbl_node_int(letter, "part", 0);
+
+	if (part < 0 || (size_t)part >= data_parts(r->table))
+		return wrong(r, line, whole_lines, "there is no such \"part\"", NULL);
+	if (r->flow.table == data_part(r->table, (size_t)part))
+		return WBL_OK;
+	data_flow_clear(&r->flow);
+	data_flow_init(&r->flow, r->call, data_part(r->table, (size_t)part), 0);
+	r->flow.ready = 1;
+	return WBL_OK;
+}
+
 /* *ret: the row in target form, valid until the next one. */
 static int32_t convert(
 	struct resubmit *r, const struct wbl_node *letter, uint64_t line, struct wbl_batch *ret)
 {
 	const struct wbl_node *record = wbl_node_at(letter, "record"),
 			      *position = wbl_node_at(letter, "position");
-	const struct data_table *t = r->table;
+	const struct data_table *t;
 	struct wbl_batch in;
-	int32_t rc = no_other(r, record, line);
+	int32_t rc = choose_part(r, letter, line);
+
+	t = r->flow.table;
+	rc = rc ? rc : no_other(r, record, line);
 
 	wbl_rows_reset(&r->record);
 	wbl_row_begin(&r->record, WBL_ROW_PUT);

@@ -184,6 +184,7 @@ static int plain(const struct data_table *t)
 
 int32_t data_flow_convert(struct data_flow *f, const struct wbl_batch *in, struct wbl_batch *ret)
 {
+	struct wbl_batch made;
 	uint64_t at = 0;
 	struct wbl_row row;
 	int32_t rc = WBL_OK;
@@ -192,6 +193,12 @@ int32_t data_flow_convert(struct data_flow *f, const struct wbl_batch *in, struc
 	if (!f->state && !f->check_only && f->table->veiled && (rc = data_state_begin(f)))
 		return rc;
 	f->bytes += in->len;
+	if (f->table->transform && !f->check_only && !f->ready) {
+		rc = data_transform_batch(f, in, &made);
+		if (rc)
+			return rc;
+		in = &made;
+	}
 	/* Text that is text already is cast to itself: reading a target back copies nothing then. */
 	if (f->table->straight || (f->check_only && plain(f->table))) {
 		*ret = *in;

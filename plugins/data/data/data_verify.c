@@ -65,7 +65,7 @@ static int32_t walk(
 		.size = sizeof scan,
 		.range = WBL_RANGE_ALL,
 		.set = target ? t->to : t->from,
-		.columns = target ? t->names : t->scan,
+		.columns = target ? t->names : data_scan_columns(t),
 		.filter = target ? NULL : t->where,
 	};
 	struct wbl_batch in = { .size = sizeof in }, out;
