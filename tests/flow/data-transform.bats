@@ -180,6 +180,22 @@ orders()
 	[[ "$output" == *"tables.0"*"the first table is unlike"* ]]
 }
 
+@test "a row of a merged table is corrected: taken as one of the table that it came from" {
+	orders
+	sqlite3 old.db "UPDATE o2026 SET amount = 'much' WHERE id = 10009"
+	spec "store = \"sqlite\"; path = \"$T/old.db\";" 'chunk_rows = 400; reject_limit = 1; rejects = "rejects.jsonl";
+		tables = ( { from_all = ( "o2025", "o2026" ); to = "o"; key = ( "id" ); filter = "id <> 3"; columns = ( { name = "id"; type = "int"; },
+		{ name = "n"; generate = { kind = "sequence"; }; }, { name = "t"; compute = "source_table()"; }, { name = "amount"; compute = "dec_add(amount, 0.05)"; } ); } );'
+	apply
+	[ "$(jq -r '.source, .column, .reason' rejects.jsonl | tr '\n' '|')" = 'o2026, rowid 10009|amount|a text that is no decimal number where one should stand|' ]
+	jq -c '.record.amount = "9.95"' rejects.jsonl >mended.jsonl
+	whimbrel repair -q last --from mended.jsonl
+	[ "$(sqlite3 new.db 'SELECT count(*), (SELECT n || t || amount FROM o WHERE id = 10009) FROM o')" = '4999|20020o202610' ]
+	whimbrel verify last
+	whimbrel rollback -q last
+	[ ! -e new.db ]
+}
+
 @test "one table becomes several: rows that no entry takes are counted, told, or rejected" {
 	orders
 	for rest in drop reject; do
