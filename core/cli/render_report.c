@@ -310,6 +310,24 @@ static void part_omissions(struct wbl_paper *p, const json_t *r)
 	}
 }
 
+/* Findings that are said in a sentence. */
+static void part_found(struct wbl_paper *p, const json_t *r)
+{
+	const json_t *x;
+	bool any = false;
+	size_t i;
+
+	json_array_foreach(json_object_get(r, "findings"), i, x)
+	{
+		if (!*wbl_value_str(x, "text"))
+			continue;
+		if (!any)
+			wbl_paper_head(p, "What was found");
+		any = true;
+		wbl_paper_wrap(p, 2, "%s", wbl_value_str(x, "text"));
+	}
+}
+
 static void part_recovery(struct wbl_paper *p, const json_t *r)
 {
 	const json_t *all = json_object_get(r, "recovery"), *x;
@@ -381,6 +399,7 @@ void wbl_render_report(struct wbl_paper *p, const json_t *r)
 	part_checked(p, r);
 	wbl_render_proof(p, json_object_get(r, "verification"));
 	part_omissions(p, r);
+	part_found(p, r);
 	part_recovery(p, r);
 	part_kept(p, r);
 	part_back(p, r);

@@ -228,3 +228,22 @@ apply()
 	flow_is completed
 	[ "$(sqlite3 new.db 'SELECT (SELECT count(*) FROM t), (SELECT count(*) FROM other)')" = "50|1" ]
 }
+
+@test "the template: a list with mistakes, corrected and complete" {
+	cp "$WBL_SRC/templates/specs/tolerant.conf" spec.conf
+	seq 2000 | awk 'BEGIN { print "number,name,born,fee" } {
+		print $1 ",Name " $1 "," ($1 == 7 ? "1999-02-30" : "2000-01-01") "," ($1 == 9 ? "12,5" : "12.50") }' | sed 's/"12,5"/x/' >members.csv
+	sed -i 's/,12,5$/,"12,5"/; s/^13,/12,/' members.csv
+	apply
+	flow_is completed
+	[ "$(jq -r '[.source, .column // "-", .reason] | @csv' rejects.jsonl | wc -l)" = 3 ]
+	whimbrel report last | grep -q '3 rejected rows are kept in .*rejects.jsonl'
+	sed -i 's/1999-02-30/1999-03-01/g; s/12,5/12.5/g; s/"number":"12"/"number":"13"/g' rejects.jsonl
+	whimbrel repair last --from rejects.jsonl
+	[ "$(sqlite3 members.db 'SELECT count(*), count(DISTINCT number) FROM member')" = "2000|2000" ]
+	whimbrel verify -q last
+	# What people have corrected in place is theirs: it stays.
+	whimbrel rollback -q last
+	[ ! -e members.db ]
+	[ -e rejects.jsonl ]
+}

@@ -197,8 +197,9 @@ static int32_t stop_at(struct data_flow *f, const char *where, const char *colum
 	if (column)
 		wbl_out_fmt(&in, "column \"%s\": ", column);
 	rc = wbl_error_report(f->call, WBL_E_PARAM, where,
-		"Mend the source or the mapping, or allow some rejected rows by `reject_limit` or "
-		"`reject_percent`.",
+		f->place ? "Correct the line; nothing was written."
+			 : "Mend the source or the mapping, or allow some rejected rows by "
+			   "`reject_limit` or `reject_percent`.",
 		"the row cannot go to table \"%s\": %s%s%s%s%s", f->table->to, in.s, why,
 		text ? quote ? ": \"" : ": " : "", text ? text : "", text && quote ? "\"" : "");
 	wbl_out_clear(&in);
