@@ -121,6 +121,8 @@ struct wbl_files_format {
 	int32_t (*begin)(struct wbl_reader *);
 	/* Looks for a record at p; r->eof: nothing follows p + n. n may be 0 with r->eof only. */
 	int (*find)(struct wbl_reader *r, const char *p, size_t n, struct wbl_found *ret);
+	/* How many bytes at p hold nothing but records which end at each line break; 0: not known. May be NULL. */
+	size_t (*plain)(const struct wbl_reader *, const char *p, size_t n);
 	/* Appends the cells of the current record. pick: columns; below 0: what wbl_reader_about appends. */
 	int32_t (*row)(struct wbl_reader *r, struct wbl_rows *rows, const int *pick, size_t npick,
 		int64_t position);

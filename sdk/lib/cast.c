@@ -39,15 +39,22 @@ static int is_text(const struct wbl_cell *c)
 
 static int int_of(const char *s, size_t len, int64_t *ret)
 {
-	char b[32], *end;
+	uint64_t v = 0, most;
+	size_t i = len && (*s == '-' || *s == '+');
+	int minus = i && *s == '-';
 
-	if (!len || len >= sizeof b || s[0] == ' ' || s[0] == '\t')
+	most = (uint64_t)INT64_MAX + (uint64_t)minus;
+	if (i == len)
 		return -1;
-	memcpy(b, s, len);
-	b[len] = 0;
-	errno = 0;
-	*ret = strtoll(b, &end, 10);
-	return (size_t)(end - b) != len || errno ? -1 : 0;
+	for (; i < len; i++) {
+		unsigned d = (unsigned char)s[i] - '0';
+
+		if (d > 9 || v > most / 10 || (v == most / 10 && d > most % 10))
+			return -1;
+		v = v * 10 + d;
+	}
+	*ret = minus ? (int64_t)-v : (int64_t)v;
+	return 0;
 }
 
 static int to_int(struct wbl_rows *r, const struct wbl_cell *c, const char **why)

@@ -96,6 +96,27 @@ static int32_t walk_next(struct walk *w)
 	}
 }
 
+/* Passes over records that need no look, at most so many, as far as they lie in the buffer. */
+static uint64_t walk_pass(struct walk *w, uint64_t most)
+{
+	struct wbl_reader *r = w->reader;
+	const struct wbl_files_format *format = w->set->store->format;
+	const char *p = r->buf + r->from, *end, *to;
+	uint64_t n = 0;
+
+	if (!format->plain || w->end.offset != UINT64_MAX)
+		return 0;
+	end = p + format->plain(r, p, r->to - r->from);
+	while (n < most && (to = memchr(p, '\n', (size_t)(end - p)))) {
+		p = to + 1;
+		n++;
+	}
+	r->offset += (uint64_t)(p - (r->buf + r->from));
+	r->from = (size_t)(p - r->buf);
+	r->line += n;
+	return n;
+}
+
 static void take_place(struct wbl_bytes b, struct place *p)
 {
 	if (b.len >= 8)
@@ -287,6 +308,7 @@ int32_t wbl_files_count(void *self, struct wbl_call *call, const struct wbl_scan
 		rc = walk_next(&w);
 		n += !rc;
 		text += rc ? 0 : w.reader->len + 1;
+		n += rc || !exact ? 0 : walk_pass(&w, UINT64_MAX);
 	}
 	for (size_t i = 0; w.set && i < w.set->nfiles; i++) {
 		whole += w.set->files[i].size;
@@ -299,7 +321,7 @@ int32_t wbl_files_count(void *self, struct wbl_call *call, const struct wbl_scan
 	if (!rc && seen)
 		scale = (double)whole / (double)seen;
 	ret->items = (uint64_t)((double)n * scale);
-	ret->bytes = (uint64_t)((double)text * scale);
+	ret->bytes = exact ? whole : (uint64_t)((double)text * scale);
 	return WBL_OK;
 }
 
@@ -321,6 +343,7 @@ int32_t wbl_files_split(void *self, struct wbl_call *call, const struct wbl_scan
 	while (!rc && n < rows) {
 		rc = walk_next(&w);
 		n += !rc;
+		n += rc ? 0 : walk_pass(&w, rows - n);
 	}
 	bounds[1] = place_now(&w);
 	walk_end(&w);

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include <whimbrel/sdk.h>
 
@@ -110,11 +113,46 @@ static size_t sequence(const uint8_t *s, size_t left)
 	return n;
 }
 
+static int eight_plain(const uint8_t *s)
+{
+	uint64_t w;
+
+	memcpy(&w, s, 8);
+	return !((w | ((w - UINT64_C(0x0101010101010101)) & ~w)) & UINT64_C(0x8080808080808080));
+}
+
+/* Most text is ASCII and short: no high bit, no zero byte; the last step overlaps the one before. */
+static int plain(const uint8_t *s, size_t len)
+{
+	size_t i = 0;
+
+	if (len < 8) {
+		while (i < len && s[i] && s[i] < 0x80)
+			i++;
+		return i == len;
+	}
+#ifdef __SSE2__
+	for (; len - i >= 16; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s + i));
+
+		if (_mm_movemask_epi8(_mm_or_si128(v, _mm_cmpeq_epi8(v, _mm_setzero_si128()))))
+			return 0;
+	}
+#endif
+	for (; len - i >= 8; i += 8)
+		if (!eight_plain(s + i))
+			return 0;
+	return i == len || eight_plain(s + len - 8);
+}
+
 int wbl_utf8_ok(const void *data, size_t len)
 {
 	const uint8_t *s = data;
 	size_t i = 0, n;
 	uint64_t w;
+
+	if (plain(s, len))
+		return 1;
 
 	while (i < len) {
 		/* Eight plain characters at once: no high bit, no zero byte. */

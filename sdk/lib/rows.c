@@ -206,60 +206,51 @@ int wbl_batch_next(const struct wbl_batch *b, uint64_t *at, struct wbl_row *ret)
 	return 1;
 }
 
-/* Length of a fixed payload, -1 for one with its length in front, -2 for an unknown tag. */
-static int payload(uint8_t tag)
-{
-	switch (tag) {
-	case WBL_CELL_NULL:
-		return 0;
-	case WBL_CELL_INT:
-	case WBL_CELL_REAL:
-		return 8;
-	case WBL_CELL_REAL32:
-	case WBL_CELL_DATE:
-		return 4;
-	case WBL_CELL_INSTANT:
-	case WBL_CELL_LOCAL:
-		return 9;
-	case WBL_CELL_UUID:
-		return 16;
-	case WBL_CELL_DECIMAL:
-	case WBL_CELL_TEXT:
-	case WBL_CELL_RAW:
-	case WBL_CELL_BYTES:
-	case WBL_CELL_LIST:
-	case WBL_CELL_JSON:
-		return -1;
-	default:
-		return -2;
-	}
-}
+/* Bytes behind the tag; LENGTH: its length stands in front; LENGTH - 1: none; 0: an unknown tag. */
+enum { LENGTH = 64 };
+static const uint8_t payloads[256] = {
+	[WBL_CELL_NULL] = LENGTH - 1,
+	[WBL_CELL_INT] = 8,
+	[WBL_CELL_REAL] = 8,
+	[WBL_CELL_REAL32] = 4,
+	[WBL_CELL_DATE] = 4,
+	[WBL_CELL_INSTANT] = 9,
+	[WBL_CELL_LOCAL] = 9,
+	[WBL_CELL_UUID] = 16,
+	[WBL_CELL_DECIMAL] = LENGTH,
+	[WBL_CELL_TEXT] = LENGTH,
+	[WBL_CELL_RAW] = LENGTH,
+	[WBL_CELL_BYTES] = LENGTH,
+	[WBL_CELL_LIST] = LENGTH,
+	[WBL_CELL_JSON] = LENGTH,
+};
 
 int wbl_cell_next(struct wbl_bytes *cells, struct wbl_cell *ret)
 {
 	const uint8_t *p = cells->data;
 	uint64_t left = cells->len, head = 1;
-	int n;
+	uint32_t n;
 
 	if (!left)
 		return 0;
-	n = payload(p[0]);
-	if (n == -2)
-		return -1;
-	ret->tag = p[0];
-	if (n == -1) {
+	n = payloads[p[0]];
+	if (n == LENGTH) {
 		if (left < 5)
 			return -1;
-		memcpy(&ret->len, p + 1, 4);
+		memcpy(&n, p + 1, 4);
 		head = 5;
-	} else {
-		ret->len = (uint32_t)n;
-	}
-	if (ret->len > left - head)
+	} else if (n == LENGTH - 1) {
+		n = 0;
+	} else if (!n) {
 		return -1;
+	}
+	if (n > left - head)
+		return -1;
+	ret->tag = p[0];
+	ret->len = n;
 	ret->at = p;
 	ret->data = p + head;
-	ret->whole = (uint32_t)head + ret->len;
+	ret->whole = (uint32_t)head + n;
 	cells->data = p + ret->whole;
 	cells->len = left - ret->whole;
 	return 1;

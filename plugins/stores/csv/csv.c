@@ -246,6 +246,7 @@ static const struct wbl_files_format csv_format = {
 	.learn = learn,
 	.begin = begin,
 	.find = csv_find,
+	.plain = csv_plain,
 	.row = csv_row,
 	.check = csv_check,
 	.head = csv_head,

@@ -40,6 +40,7 @@ struct csv_reader {
 };
 
 int csv_find(struct wbl_reader *r, const char *p, size_t n, struct wbl_found *ret);
+size_t csv_plain(const struct wbl_reader *r, const char *p, size_t n);
 void csv_reader_clear(struct wbl_reader *r);
 int32_t csv_row(struct wbl_reader *r, struct wbl_rows *rows, const int *pick, size_t npick,
 	int64_t position);

@@ -208,6 +208,18 @@ int csv_find(struct wbl_reader *reader, const char *p, size_t n, struct wbl_foun
 	return got == 1 ? WBL_FIND_RECORD : got ? WBL_FIND_WRONG : WBL_FIND_MORE;
 }
 
+/* Up to the next quote, where only quotes can hide a line break. */
+size_t csv_plain(const struct wbl_reader *r, const char *p, size_t n)
+{
+	const struct csv_self *s = SELF(r);
+	const char *quote;
+
+	if (s->escape >= 0 || s->comment >= 0 || s->blank_lines)
+		return 0;
+	quote = s->quote >= 0 ? memchr(p, s->quote, n) : NULL;
+	return quote ? (size_t)(quote - p) : n;
+}
+
 /* ---- its fields ---- */
 
 static void halve(struct wbl_out *o, const char *p, size_t len, char quote)

@@ -204,6 +204,7 @@ static const struct wbl_files_format jsonl_format = {
 	.learn = learn,
 	.begin = jsonl_begin,
 	.find = jsonl_find,
+	.plain = jsonl_plain,
 	.row = jsonl_row,
 	.check = jsonl_check,
 	.line = jsonl_line,

@@ -37,6 +37,7 @@ struct jsonl_reader {
 
 int32_t jsonl_begin(struct wbl_reader *r);
 int jsonl_find(struct wbl_reader *r, const char *p, size_t n, struct wbl_found *ret);
+size_t jsonl_plain(const struct wbl_reader *r, const char *p, size_t n);
 void jsonl_reader_clear(struct wbl_reader *r);
 /* The current record as an object, to be freed; PARAM with file:line. */
 int32_t jsonl_object(struct wbl_reader *r, struct wbl_doc **ret);

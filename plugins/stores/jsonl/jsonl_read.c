@@ -142,6 +142,12 @@ int jsonl_find(struct wbl_reader *reader, const char *p, size_t n, struct wbl_fo
 	return r->form == JSONL_ARRAY ? find_element(r, p, n, f) : find_line(p, n, reader->eof, f);
 }
 
+size_t jsonl_plain(const struct wbl_reader *r, const char *p, size_t n)
+{
+	(void)p;
+	return ((const struct jsonl_reader *)r)->form == JSONL_LINES ? n : 0;
+}
+
 static int empty(const struct wbl_reader *r)
 {
 	uint64_t lines;
