@@ -119,6 +119,7 @@ static const struct wbl_handler data_handler = {
 	.assess = data_assess,
 	.probe = data_probe,
 	.partition = data_partition,
+	.check = data_check,
 	.repair = data_repair,
 };
 WBL_MODULE(data, "org.whimbrel.data", "0.1.0", WBL_HANDLER(&data_handler))

@@ -153,6 +153,9 @@ int32_t data_source_same(struct data_ends *e, const char *set);
 int32_t data_identity(struct data_ends *e, const char *set, struct wbl_out *ret);
 
 int32_t data_plan(void *self, struct wbl_call *call, const struct wbl_work *work);
+/* data_check.c: what the target would refuse. all 0: only the first rows of each table. MISMATCH. */
+int32_t data_check_rows(struct data_ends *e, struct data_map *m, int all);
+int32_t data_check(void *self, struct wbl_call *call, const struct wbl_work *work, int32_t level);
 
 int32_t data_schema_execute(struct wbl_call *call, const struct wbl_work *work);
 int32_t data_schema_verify(struct wbl_call *call, const struct wbl_work *work);
@@ -211,6 +214,10 @@ struct data_flow {
 	int quiet;                /* rejects are counted and not told (they were told before) */
 	int enough;               /* no more differences are kept */
 	int ready;                /* the transform has seen these rows */
+	/* With quiet: each of them is told here. NULL: to nobody. */
+	void (*refused)(void *arg, int64_t position, const char *column,
+		const struct wbl_cell *value, const char *why);
+	void *refused_arg;
 	const char *place; /* where the row comes from when not from the source: file and line */
 };
 void data_flow_init(

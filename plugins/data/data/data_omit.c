@@ -78,8 +78,10 @@ static int32_t omit_by_hand(void *arg, const char *kind, const char *name, const
 	struct wbl_out what = { 0 }, reason = { 0 };
 	int32_t rc;
 
-	wbl_out_fmt(&what, "%s%s%s%s%s", kind, *name ? " " : "", name, of && *of ? " of " : "",
-		of ? of : "");
+	if (of && (!*of || !strcmp(of, name)))
+		of = NULL;
+	wbl_out_fmt(
+		&what, "%s%s%s%s%s", kind, *name ? " " : "", name, of ? " of " : "", of ? of : "");
 	wbl_out_fmt(&reason, "%s; by hand: %s", why, text ? text : "");
 	rc = wbl_plan_omit(arg, what.s, 1, reason.s);
 	wbl_out_clear(&what);

@@ -433,6 +433,8 @@ int32_t data_plan(void *self, struct wbl_call *call, const struct wbl_work *work
 	if (rc)
 		return rc;
 	rc = data_map_build(&p.ends, &p.map);
+	if (!rc && wbl_param_bool(call, "precheck", 0))
+		rc = data_check_rows(&p.ends, &p.map, 1);
 	if (!rc)
 		rc = plan_all(&p);
 	data_map_clear(&p.map);

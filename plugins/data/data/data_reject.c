@@ -218,8 +218,11 @@ int32_t data_flow_reject(struct data_flow *f, int64_t position, const char *colu
 	char id[DATA_ID] = "";
 
 	f->rejected++;
-	if (f->quiet)
+	if (f->quiet) {
+		if (f->refused)
+			f->refused(f->refused_arg, position, column, value, why);
 		return WBL_OK;
+	}
 	if (f->place)
 		wbl_out_fmt(&where, "%s", f->place);
 	else
