@@ -11,7 +11,14 @@
 #include <string.h>
 #include <strings.h>
 
-enum { MOST_NAMED = 10, MOST_COLUMNS = 64, QUICK_ROWS = 100000, COLLATE_NOCASE = 1, COLLATE_RTRIM };
+enum {
+	MOST_NAMED = 10,
+	MOST_LISTED = 6,
+	MOST_COLUMNS = 64,
+	QUICK_ROWS = 100000,
+	COLLATE_NOCASE = 1,
+	COLLATE_RTRIM
+};
 enum kind { TWICE, IS_NULL, TYPE, ORPHAN, CONDITION, KINDS };
 static const char *const kinds[KINDS] = { "values that stand twice", "NULL where none may be",
 	"values of another type", "references that lead nowhere", "rows against a condition" };
@@ -35,13 +42,15 @@ struct checking {
 	uint64_t rows, most, found[KINDS], total;
 	int first, filling, orphans; /* first: also what needs one look only */
 	int64_t position;
+	struct wbl_out *list; /* the first ones in words */
 };
 
 /* ---- telling ---- */
 
 static void tell(struct checking *c, enum kind kind, const char *where, const char *text)
 {
-	c->total++;
+	if (c->total++ < MOST_LISTED)
+		wbl_out_fmt(c->list, "%s%s: %s", c->list->len ? "; " : "", where, text);
 	if (c->found[kind]++ < MOST_NAMED)
 		wbl_error_report(c->call, WBL_E_MISMATCH, where,
 			"Mend the source, the mapping or the table before anything is copied.",
@@ -539,6 +548,7 @@ static int32_t check_table(struct checking *c)
 
 int32_t data_check_rows(struct data_ends *e, struct data_map *m, int all)
 {
+	struct wbl_out list = { 0 };
 	uint64_t total = 0;
 	int32_t rc = WBL_OK;
 
@@ -547,17 +557,19 @@ int32_t data_check_rows(struct data_ends *e, struct data_map *m, int all)
 			.e = e,
 			.m = m,
 			.t = &m->tables[i],
+			.list = &list,
 			.most = all ? UINT64_MAX : QUICK_ROWS };
 
 		rc = check_table(&c);
 		total += c.total;
 	}
-	if (rc || !total)
-		return rc;
-	return wbl_error_report(e->call, WBL_E_MISMATCH, "tables",
-		"Mend them, or allow rejected rows by `reject_limit`.",
-		"the target would refuse %llu row%s", (unsigned long long)total,
-		total == 1 ? "" : "s");
+	if (!rc && total)
+		rc = wbl_error_report(e->call, WBL_E_MISMATCH, "tables",
+			"Mend them, or allow rejected rows by `reject_limit`.",
+			"the target would refuse %llu row%s, the first: %s",
+			(unsigned long long)total, total == 1 ? "" : "s", list.s);
+	wbl_out_clear(&list);
+	return rc;
 }
 
 int32_t data_check(void *self, struct wbl_call *call, const struct wbl_work *work, int32_t level)

@@ -21,6 +21,7 @@ struct plan {
 	char **ids; /* of the copies */
 	uint64_t *rows;
 	int misfits;
+	struct wbl_out list; /* of them, in words */
 };
 
 static void claim_of(const struct wbl_doc *d, int32_t mode, struct wbl_claim *ret)
@@ -119,7 +120,8 @@ static void differs(void *arg, int severity, const struct data_table *t, const c
 	wbl_out_text(&o, "found", found);
 	wbl_out_close(&o, '}');
 	if (severity == WBL_SEVERITY_ERROR) {
-		p->misfits++;
+		wbl_out_fmt(&p->list, "%s%s: %s: expected %s, found %s", p->misfits++ ? "; " : "",
+			where.s, what, expected, found);
 		wbl_error_report(p->call, WBL_E_PARAM, where.s, "Mend the mapping or the table.",
 			"%s: expected %s, found %s", what, expected, found);
 	} else if (plan && plan->finding) {
@@ -134,13 +136,13 @@ static void differs(void *arg, int severity, const struct data_table *t, const c
 static int32_t check_shape(struct plan *p, struct data_table *t)
 {
 	p->misfits = 0;
+	wbl_out_reset(&p->list);
 	data_shape_compare(&p->map, t, differs, p);
 	return !p->misfits ? WBL_OK
 			   : wbl_error_report(p->call, WBL_E_PARAM, t->to,
 				     "Mend the mapping or the table.",
-				     "table \"%s\" of the target cannot take the rows: %d "
-				     "difference%s",
-				     t->to, p->misfits, p->misfits == 1 ? "" : "s");
+				     "table \"%s\" of the target cannot take the rows: %s", t->to,
+				     p->list.s);
 }
 
 static int32_t check_pair(struct plan *p, struct data_table *t)
@@ -435,8 +437,11 @@ int32_t data_plan(void *self, struct wbl_call *call, const struct wbl_work *work
 	rc = data_map_build(&p.ends, &p.map);
 	if (!rc && wbl_param_bool(call, "precheck", 0))
 		rc = data_check_rows(&p.ends, &p.map, 1);
+	if (rc == WBL_E_MISMATCH)
+		rc = WBL_E_PARAM; /* a plan knows no other */
 	if (!rc)
 		rc = plan_all(&p);
+	wbl_out_clear(&p.list);
 	data_map_clear(&p.map);
 	data_close(&p.ends);
 	return rc;
