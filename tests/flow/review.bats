@@ -11,7 +11,7 @@ teardown() { flow_teardown; }
 ends()
 {
 	abi_start
-	abi_until "$1" last "${2:-10}"
+	abi_until "$1" last "${2:-60}"
 }
 
 @test "a compensating step that dies each time ends the rollback, and is not begun for ever" {
