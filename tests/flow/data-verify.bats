@@ -189,3 +189,41 @@ look()
 	apply
 	whimbrel -o json report last | jq -e '.verification.complete'
 }
+
+# $1 what, $2 sed expression for the target file, $3 what is to be told ("" and status 0: nothing)
+file_fault()
+{
+	cp "clean.$kind" "new.$kind"
+	sed -i "$2" "new.$kind"
+	run whimbrel -o json verify last
+	told >told
+	[ "$(cat told)" = "$3" ] && [ "$status" -eq $([ -z "$3" ] && echo 0 || echo 10) ] || { echo "$kind, $1: $status: $(head -5 told): $output"; return 1; }
+	faults=$((faults + 1))
+}
+
+@test "faults in files: found and named, and that single rows of them cannot be mended is said" {
+	make_source 3000
+	for kind in csv jsonl; do
+		faults=0
+		spec
+		sed -i "s/target = .*/target = { store = \"$kind\"; path = \"\$T\/new.$kind\"; }; /; s/, { from = \"k\"; to = \"k\"; }//" spec.conf
+		sed -i "s#\$T#$T#; s/to = \"t\";/to = \"new.$kind\";/" spec.conf
+		apply
+		flow_is completed
+		mv "new.$kind" "clean.$kind"
+		head=$([ $kind = csv ] && echo 1 || echo 0)
+		file_fault none "s/^//" ""
+		file_fault "order only" "$((head + 1)){h;d}; \${p;x}" ""
+		file_fault missing "$((head + 17))d" "missing new.$kind 17"
+		file_fault twice "$((head + 17))p" "extra new.$kind 17"
+		file_fault changed "$((head + 17))s/other 17/other 71/" "changed new.$kind 17 other"
+		file_fault case "$((head + 17))s/other 17/Other 17/" "changed new.$kind 17 other"
+		file_fault "trailing blank" "$((head + 17))s/other 17/other 17 /" "changed new.$kind 17 other"
+		file_fault "one more in a big number" "$((head + 17))s/9007199254741009/9007199254741010/" "changed new.$kind 17 n"
+		file_fault "another key" "$((head + 17))s/17/999917/" "$(printf 'extra new.%s 999917\nmissing new.%s 17' $kind $kind)"
+		run whimbrel repair last
+		[ "$status" -ne 0 ]
+		[[ "$output" == *"new.$kind"* ]]
+		echo "# $faults classes of fault in a file of $kind found and named" >&3
+	done
+}
