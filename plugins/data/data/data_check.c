@@ -43,12 +43,26 @@ struct checking {
 	int first, filling, orphans; /* first: also what needs one look only */
 	int64_t position;
 	struct wbl_out *list; /* the first ones in words */
+	struct data_limit limit;
 };
 
 /* ---- telling ---- */
 
+/* Where rows may be left out, the copy counts them itself, and it knows exactly how many may be. */
+static void tell_left_out(struct checking *c, enum kind kind, const char *where, const char *text)
+{
+	if (c->found[kind]++ < MOST_NAMED)
+		wbl_warning_report(c->call, where,
+			"Mend it, or let the row be left out as `reject_limit` allows.",
+			"table \"%s\": %s", c->t->to, text);
+}
+
 static void tell(struct checking *c, enum kind kind, const char *where, const char *text)
 {
+	if (kind != ORPHAN && data_limit_any(&c->limit)) {
+		tell_left_out(c, kind, where, text);
+		return;
+	}
 	if (c->total++ < MOST_LISTED)
 		wbl_out_fmt(c->list, "%s%s: %s", c->list->len ? "; " : "", where, text);
 	if (c->found[kind]++ < MOST_NAMED)
@@ -560,6 +574,7 @@ int32_t data_check_rows(struct data_ends *e, struct data_map *m, int all)
 			.list = &list,
 			.most = all ? UINT64_MAX : QUICK_ROWS };
 
+		data_limit_read(e->call, c.t, &c.limit);
 		rc = check_table(&c);
 		total += c.total;
 	}
