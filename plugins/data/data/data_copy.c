@@ -3,6 +3,7 @@
  * A chunk whose receipt stands tells the totals kept there and writes nothing.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "data_look.h"
+#include "data_pace.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@ struct copy {
 	struct data_table *table, *part; /* part: the source of this chunk */
 	struct wbl_scan scan;
 	struct data_flow flow;
+	struct data_pace pace;
 	void *cursor, *writer;
 	const char *lane; /* NULL: rows */
 	struct wbl_batch batch;
@@ -107,6 +109,28 @@ int data_range_decode(struct wbl_bytes body, struct wbl_scan *s, uint64_t *ret_r
 	return bad;
 }
 
+/* Bytes of a row, by the first batch; 0: not known. */
+static uint64_t glance(struct data_ends *e, const struct data_table *t)
+{
+	struct wbl_scan scan = {
+		.size = sizeof scan,
+		.range = WBL_RANGE_ALL,
+		.set = t->from,
+		.columns = t->scan,
+		.batch_bytes = 1 << 18,
+		.batch_rows = 1000,
+	};
+	struct wbl_batch batch = { .size = sizeof batch };
+	void *cursor = NULL;
+	uint64_t each = 0;
+
+	if (!e->src->scan(e->source.self, e->call, &scan, &cursor) &&
+		!e->src->read(cursor, e->call, &batch) && batch.rows)
+		each = batch.len / batch.rows;
+	e->src->scan_end(cursor);
+	return each;
+}
+
 /* As many rows as make about chunk_bytes, by the average of the whole; at least 1,000, at most 100,000. */
 static uint64_t rows_in_chunk(struct data_ends *e, const struct data_table *t)
 {
@@ -119,27 +143,36 @@ static uint64_t rows_in_chunk(struct data_ends *e, const struct data_table *t)
 		return (uint64_t)asked;
 	if (!e->src->count(e->source.self, e->call, &all, 0, &n) && n.items && n.bytes)
 		rows = bytes / (n.bytes / n.items + 1);
+	else if (n.items)
+		rows = bytes / (glance(e, t) + 1);
 	return rows < 1000 ? 1000 : rows > 100000 ? 100000 : rows;
 }
 
-static int32_t add_chunk(struct wbl_call *call, unsigned number, const struct wbl_scan *s,
+int32_t data_chunk_add(struct wbl_call *call, const char *id, const struct wbl_scan *s,
 	uint64_t rows, uint64_t all, int part)
 {
 	const struct wbl_chunk_service *chunks = wbl_service(call, "wbl.chunk/1");
 	struct wbl_out body = { 0 };
-	char id[16];
 	struct wbl_chunk c = { .size = sizeof c, .id = id, .items = rows };
 	int32_t rc;
 
 	if (!chunks)
 		return wbl_error_report(
 			call, WBL_E_ABI, NULL, NULL, "the host takes no chunks here");
-	snprintf(id, sizeof id, "%06u", number);
 	encode_range(s, all, (uint64_t)part, &body);
 	c.body = (struct wbl_bytes){ body.s, body.len };
 	rc = chunks->add(call, &c);
 	wbl_out_clear(&body);
 	return rc;
+}
+
+static int32_t add_chunk(struct wbl_call *call, unsigned number, const struct wbl_scan *s,
+	uint64_t rows, uint64_t all, int part)
+{
+	char id[16];
+
+	snprintf(id, sizeof id, "%06u", number);
+	return data_chunk_add(call, id, s, rows, all, part);
 }
 
 /* Chunks of one source of the table; *n counts those of all. */
@@ -357,8 +390,10 @@ static int32_t pump(struct copy *c)
 {
 	const struct wbl_run_service *run = wbl_service(c->call, "wbl.run/1");
 	struct wbl_batch in = { .size = sizeof in }, out;
+	int64_t waited;
 	int32_t rc;
 
+	data_pace_begin(&c->pace, c->call, c->work);
 	for (;;) {
 		rc = wbl_stop_asked(c->call);
 		if (rc)
@@ -374,8 +409,13 @@ static int32_t pump(struct copy *c)
 			return rc;
 		WBL_FAULT(c->call, "batch_written");
 		wbl_progress_tell(c->call, c->table->to, c->flow.sum.count, 0, c->flow.bytes);
-		if (run)
-			run->throttle(c->call, in.rows, in.len);
+		waited = run ? run->throttle(c->call, in.rows, in.len) : 0;
+		/* What was told of this chunk would be told again by its parts. */
+		if (data_pace_step(&c->pace, in.rows, in.len, waited) && !c->flow.rejected)
+			rc = data_pace_split(
+				&c->pace, &c->ends, c->work, c->part, &c->scan, c->rows);
+		if (rc)
+			return rc;
 	}
 }
 

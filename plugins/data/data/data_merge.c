@@ -3,6 +3,7 @@
  * transaction of the target, after what was there is kept.  A chunk that finds nothing to do writes nothing.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "data_conflict.h"
+#include "data_pace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,7 @@ struct merge {
 	struct data_table *table, *part; /* part: the source of this chunk */
 	struct data_look look;
 	struct data_flow flow;
+	struct data_pace pace;
 	struct data_finder finder;
 	struct data_ledger ledger;
 	struct data_decisions *decisions;
@@ -485,6 +487,7 @@ static int32_t pump(struct merge *m, int here)
 {
 	const struct wbl_run_service *run = wbl_service(m->call, "wbl.run/1");
 	struct wbl_batch in = { .size = sizeof in }, out;
+	int64_t waited;
 	int32_t rc;
 
 	for (;;) {
@@ -499,8 +502,14 @@ static int32_t pump(struct merge *m, int here)
 			return rc;
 		wbl_progress_tell(
 			m->call, m->table->to, m->counts.same + m->sum.count, 0, m->flow.bytes);
-		if (run)
-			run->throttle(m->call, in.rows, in.len);
+		waited = run ? run->throttle(m->call, in.rows, in.len) : 0;
+		/* What was told of this chunk would be told again by its parts. */
+		if (data_pace_step(&m->pace, in.rows, in.len, waited) && !m->flow.rejected &&
+			!m->counts.conflicts)
+			rc = data_pace_split(
+				&m->pace, &m->ends, m->work, m->part, &m->range, m->limit_rows);
+		if (rc)
+			return rc;
 	}
 }
 
@@ -842,6 +851,7 @@ static int32_t run_chunk(struct merge *m)
 		return rc;
 	if (!m->rehearse)
 		m->flow.letters = data_letters_new(m->work);
+	data_pace_begin(&m->pace, m->call, m->work);
 	rc = begin_write(m);
 	WBL_FAULT(m->call, "chunk_open");
 	if (rc || m->page >= 0)

@@ -410,10 +410,14 @@ static void encode_key(sqlite3_stmt *st, struct wbl_out *o)
 
 /* The key of the row number `rows` behind `low`: read from the table itself, so gaps cost nothing. */
 static int32_t next_bound(struct sqlite_self *s, const struct sqlite_table *t, struct wbl_bytes low,
-	uint64_t rows, int *ret_found)
+	struct wbl_bytes high, uint64_t rows, int *ret_found)
 {
 	struct wbl_scan from = {
-		.size = sizeof from, .range = WBL_RANGE_KEYS, .low_open = 1, .low = low
+		.size = sizeof from,
+		.range = WBL_RANGE_KEYS,
+		.low_open = 1,
+		.low = low,
+		.high = high,
 	};
 	struct wbl_out sql = { 0 };
 	sqlite3_stmt *st = NULL;
@@ -449,10 +453,16 @@ int32_t sqlite_split(void *self, struct wbl_call *call, const struct wbl_scan *w
 	struct sqlite_self *s = self;
 	struct sqlite_table t;
 	struct wbl_out low = { 0 };
+	/* A range that split has given before can be cut further. */
+	int part = whole->range == WBL_RANGE_KEYS && whole->low_open;
+	struct wbl_bytes high = part ? whole->high : (struct wbl_bytes){ 0 };
 	int32_t rc = sqlite_ready(s, call);
 	int found = 0;
 
-	if (!rc && last && (last->range == WBL_RANGE_ALL || !last->high.len))
+	if (!rc && last &&
+		(last->range == WBL_RANGE_ALL || !last->high.len ||
+			(last->high.len == high.len &&
+				!memcmp(last->high.data, high.data, high.len))))
 		return WBL_END;
 	rc = rc ? rc : sqlite_table_load(s, whole->set, &t);
 	if (rc)
@@ -464,11 +474,15 @@ int32_t sqlite_split(void *self, struct wbl_call *call, const struct wbl_scan *w
 		/* The bounds of *last lie in s->text, which the next look-up overwrites. */
 		if (last)
 			wbl_out_add(&low, last->high.data, last->high.len);
-		rc = next_bound(s, &t, (struct wbl_bytes){ low.s, low.len }, rows, &found);
+		else if (part)
+			wbl_out_add(&low, whole->low.data, whole->low.len);
+		rc = next_bound(s, &t, (struct wbl_bytes){ low.s, low.len }, high, rows, &found);
 		ret_next->range = WBL_RANGE_KEYS;
 		ret_next->low_open = 1;
-		if (!found)
+		if (!found) {
 			wbl_out_reset(&s->text);
+			wbl_out_add(&s->text, high.data, high.len);
+		}
 		ret_next->high.len = s->text.len;
 		wbl_out_add(&s->text, low.s, low.len);
 		ret_next->high.data = s->text.s;
