@@ -93,7 +93,8 @@ void wbl_secrets_blot(const struct wbl_secrets *s, char *text, size_t len)
 {
 	size_t i;
 
-	for (i = 0; i < s->count; i++)
+	/* An empty text may be no text at all. */
+	for (i = 0; len && i < s->count; i++)
 		if (s->values[i].len < PIECE)
 			blot_whole(&s->values[i], text, len);
 		else

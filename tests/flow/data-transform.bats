@@ -127,7 +127,7 @@ people()
 	flow_stop_engine
 	cp "$WBL_SRC/templates/specs/people.conf" spec.conf
 	run apply
-	[[ "$output" == *"shorter than 16 bytes"* ]]
+	[[ "$output" == *"shorter than 16 bytes"* ]] || { echo "$output"; false; }
 	[ ! -e people.db ]
 }
 
@@ -168,6 +168,12 @@ orders()
 	done
 	echo "# $kills kills, all the same table" >&3
 	whimbrel verify last
+	sqlite3 new.db "UPDATE o SET amount = '0' WHERE id = 10005; DELETE FROM o WHERE id = 7"
+	run whimbrel verify last
+	[ "$status" -ne 0 ]
+	whimbrel -o json report last | jq -e '.differences | .total == 2 and ([.shown[] | .kind + .key] | sort) == ["changed{\"id\":\"10005\"}", "missing{\"id\":\"7\"}"]'
+	whimbrel repair -q last
+	[ "$(flow_db_digest new.db)" = "$want" ]
 	whimbrel rollback -q last
 	[ ! -e new.db ]
 	sqlite3 old.db "INSERT INTO o2027 VALUES (7, 'a', '1')"
