@@ -237,6 +237,23 @@ scenario_sqlite()
 	END
 }
 
+# All of a database as it is: rows go by the lane, then indexes, a counter, a view and a trigger follow.
+scenario_whole()
+{
+	scenario_sqlite
+	# Once there, SQLite's table of counters stays: so it is there before, too.
+	sqlite3 "$C/world/new.db" "CREATE TABLE counted (id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO counted VALUES (7)"
+	sqlite3 "$C/world/old.db" "CREATE TABLE class (id INTEGER PRIMARY KEY AUTOINCREMENT, class TEXT UNIQUE); INSERT INTO class (class) SELECT DISTINCT class FROM chars;
+		INSERT INTO class VALUES (999, 'gone'); DELETE FROM class WHERE id = 999; CREATE INDEX by_class ON chars (class);
+		CREATE VIEW letters AS SELECT * FROM chars WHERE class LIKE 'L%'; CREATE TRIGGER classes AFTER INSERT ON chars BEGIN INSERT OR IGNORE INTO class (class) VALUES (NEW.class); END"
+	cat >"$C/spec.conf" <<-END
+	migration: { name = "load"; handler = "data"; backoff = "1ms"; processes = 2; attempts = 5;
+		source = { store = "sqlite"; path = "$C/world/old.db"; };
+		target = { store = "sqlite"; path = "$C/world/new.db"; };
+		options = { chunk_rows = 500; }; };
+	END
+}
+
 # Rows merged into a table that holds others; the ledger and the mark are kept from run to run.
 # The world begins as it is after a first run: what is killed is the second one.
 scenario_merge()

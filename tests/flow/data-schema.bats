@@ -150,3 +150,26 @@ old()
 		flow_stop_engine
 	done
 }
+
+@test "the template: tables moved into a database that stands, checked before" {
+	cp "$WBL_SRC/templates/specs/move-tables.conf" spec.conf
+	sqlite3 shop.db "CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT NOT NULL); CREATE TABLE purchase (id INTEGER PRIMARY KEY, customer INT, amount TEXT);
+		INSERT INTO customer VALUES (1, 'ann'), (2, 'bob'); INSERT INTO purchase VALUES (10, 1, '1.50'), (11, 3, '2.00')"
+	sqlite3 archive.db "CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT NOT NULL)"
+	run whimbrel plan -q spec.conf
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"leads to no row"* ]]
+	sqlite3 shop.db "UPDATE purchase SET customer = 2 WHERE id = 11"
+	whimbrel run -q spec.conf --yes
+	whimbrel -o json show last | jq -e '.findings | any(.kind == "precheck" and .text == "2 rows of purchase looked at")'
+	[ "$(sqlite3 archive.db "SELECT sum(amount) FROM sale JOIN customer c ON c.id = sale.customer")" = 3.5 ]
+	run sqlite3 archive.db "PRAGMA foreign_keys = ON; DELETE FROM customer"
+	[[ "$output" == *"FOREIGN KEY constraint failed"* ]]
+}
+
+@test "killed at fault points: all of a database as it is, or as before" {
+	out=$(STRIDE=5 SHIFT=2 ALTERNATE=1 "$WBL_SRC/tests/crash/kill-loop" whole faults 2>"$T/why") || { echo "$out"; head -200 "$T/why"; false; }
+	echo "# $out" >&3
+	out=$("$WBL_SRC/tests/crash/kill-loop" whole random 6 3 2>"$T/why") || { echo "$out"; head -200 "$T/why"; false; }
+	echo "# $out" >&3
+}

@@ -40,7 +40,7 @@ struct checking {
 	struct wbl_rows scratch;
 	struct wbl_cell *cells;
 	uint64_t rows, most, found[KINDS], total;
-	int first, filling, orphans; /* first: also what needs one look only */
+	int planning, first, filling, orphans; /* first: also what needs one look only */
 	int64_t position;
 	struct wbl_out *list; /* the first ones in words */
 	struct data_limit limit;
@@ -87,13 +87,28 @@ static void tell_row(struct checking *c, enum kind kind, struct wbl_bytes cells,
 	wbl_out_clear(&text);
 }
 
+/* A plan keeps findings, a check its diagnostics. */
 static void note(struct checking *c, const char *text)
 {
 	const struct wbl_diag_service *diag = wbl_service(c->call, "wbl.diag/1");
+	const struct wbl_plan_service *plan = wbl_service(c->call, "wbl.plan/1");
 	struct wbl_diag d = { .size = sizeof d, .severity = 3, .where = c->t->to, .text = text };
+	struct wbl_out o = { 0 };
 
-	if (diag)
-		diag->report(c->call, &d);
+	if (!c->planning) {
+		if (diag)
+			diag->report(c->call, &d);
+		return;
+	}
+	wbl_out_open(&o, NULL, '{');
+	wbl_out_text(&o, "kind", "precheck");
+	wbl_out_text(&o, "severity", "note");
+	wbl_out_text(&o, "where", c->t->to);
+	wbl_out_text(&o, "text", text);
+	wbl_out_close(&o, '}');
+	if (plan && plan->finding)
+		plan->finding(c->call, o.s);
+	wbl_out_clear(&o);
 }
 
 static void tell_all(struct checking *c)
@@ -560,7 +575,7 @@ static int32_t check_table(struct checking *c)
 	return rc;
 }
 
-int32_t data_check_rows(struct data_ends *e, struct data_map *m, int all)
+int32_t data_check_rows(struct data_ends *e, struct data_map *m, int all, int planning)
 {
 	struct wbl_out list = { 0 };
 	uint64_t total = 0;
@@ -572,6 +587,7 @@ int32_t data_check_rows(struct data_ends *e, struct data_map *m, int all)
 			.m = m,
 			.t = &m->tables[i],
 			.list = &list,
+			.planning = planning,
 			.most = all ? UINT64_MAX : QUICK_ROWS };
 
 		data_limit_read(e->call, c.t, &c.limit);
@@ -598,7 +614,7 @@ int32_t data_check(void *self, struct wbl_call *call, const struct wbl_work *wor
 	if (rc)
 		return rc;
 	rc = data_map_build(&e, &m);
-	rc = rc ? rc : data_check_rows(&e, &m, level >= 3);
+	rc = rc ? rc : data_check_rows(&e, &m, level >= 3, 0);
 	data_map_clear(&m);
 	data_close(&e);
 	return rc;

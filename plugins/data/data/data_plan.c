@@ -145,6 +145,47 @@ static int32_t check_shape(struct plan *p, struct data_table *t)
 				     p->list.s);
 }
 
+static int has_column(const struct data_table *t, const char *name)
+{
+	for (size_t i = 0; i < t->ncols; i++)
+		if (!strcasecmp(t->cols[i].name, name))
+			return 1;
+	return 0;
+}
+
+static int32_t check_references(struct plan *p, const struct data_table *t)
+{
+	const struct wbl_node *f = t->foreign_keys ? t->foreign_keys->child : NULL;
+
+	for (; f; f = f->next) {
+		const char *to = wbl_node_str(f, "to");
+		const struct data_table *there = data_map_find(&p->map, to);
+
+		for (const struct wbl_node *c = wbl_node_at(f, "columns.0"); c; c = c->next)
+			if (!has_column(t, c->text.s))
+				return wbl_error_report(p->call, WBL_E_PARAM, t->to,
+					"Compare `foreign_keys` with the columns of the table.",
+					"a foreign key of table \"%s\" names no column of it: "
+					"\"%s\"",
+					t->to, c->text.s);
+		if (!there && !data_set(p->map.target, to))
+			return wbl_error_report(p->call, WBL_E_PARAM, t->to,
+				"Name a table of the target.",
+				"a foreign key of table \"%s\" leads to no table: \"%s\"", t->to,
+				to);
+		for (const struct wbl_node *c = there ? wbl_node_at(f, "to_columns.0") : NULL; c;
+			c = c->next)
+			if (!has_column(there, c->text.s))
+				return wbl_error_report(p->call, WBL_E_PARAM, t->to,
+					"Compare `foreign_keys` with the columns of that table.",
+					"a foreign key of table \"%s\" leads to no column of "
+					"\"%s\": "
+					"\"%s\"",
+					t->to, to, c->text.s);
+	}
+	return WBL_OK;
+}
+
 static int32_t check_pair(struct plan *p, struct data_table *t)
 {
 	struct wbl_scan all = { .size = sizeof all, .range = WBL_RANGE_ALL, .set = t->to };
@@ -405,7 +446,8 @@ static int32_t plan_all(struct plan *p)
 	rc = rc ? rc : observe_target(p);
 	for (size_t i = 0; !rc && i < n; i++) {
 		p->ids[i] = step_id(p->map.tables[i].to, i);
-		rc = check_pair(p, &p->map.tables[i]);
+		rc = check_references(p, &p->map.tables[i]);
+		rc = rc ? rc : check_pair(p, &p->map.tables[i]);
 		rc = rc ? rc : count_table(p, i);
 	}
 	if (!rc && !data_nothing(&p->map)) {
@@ -436,7 +478,7 @@ int32_t data_plan(void *self, struct wbl_call *call, const struct wbl_work *work
 		return rc;
 	rc = data_map_build(&p.ends, &p.map);
 	if (!rc && wbl_param_bool(call, "precheck", 0))
-		rc = data_check_rows(&p.ends, &p.map, 1);
+		rc = data_check_rows(&p.ends, &p.map, 1, 1);
 	if (rc == WBL_E_MISMATCH)
 		rc = WBL_E_PARAM; /* a plan knows no other */
 	if (!rc)
