@@ -49,15 +49,38 @@ pipe()
 	sqlite3 load.db .dump | sqlite3 peer2.db
 }
 
+# All of a database as it is: the lane from file to file, beside INSERT ... SELECT from an attached database.
+sqlite3 plain.db "CREATE TABLE big (id INTEGER PRIMARY KEY, grp INT, name TEXT, city TEXT, note TEXT, tag TEXT, amount REAL)" '.import --csv --skip 1 big.csv big'
+printf 'migration: { name = "lane"; handler = "data"; source = { store = "sqlite"; path = "%s"; }; target = { store = "sqlite"; path = "%s"; }; };\n' \
+	"$dir/plain.db" "$dir/lane.db" >lane.conf
+attach()
+{
+	sqlite3 peer3.db "CREATE TABLE big (id INTEGER PRIMARY KEY, grp INT, name TEXT, city TEXT, note TEXT, tag TEXT, amount REAL);
+		ATTACH 'plain.db' AS o; INSERT INTO big SELECT * FROM o.big"
+}
+# Many small tables: what a step costs must not grow with their number.
+many=${BENCH_TABLES:-1000}
+{ echo 'BEGIN;'; for i in $(seq "$many"); do
+	echo "CREATE TABLE table_$i (id INTEGER PRIMARY KEY, name TEXT NOT NULL, amount REAL); CREATE INDEX by_$i ON table_$i (name);
+		WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 10) INSERT INTO table_$i SELECT x, 'n' || x, x / 3.0 FROM c;"
+done; echo 'COMMIT;'; } | sqlite3 many.db
+printf 'migration: { name = "many"; handler = "data"; source = { store = "sqlite"; path = "%s"; }; target = { store = "sqlite"; path = "%s"; }; };\n' \
+	"$dir/many.db" "$dir/many2.db" >many.conf
+
 for _ in $(seq "$rounds"); do
-	rm -f load.db copy.db peer.db peer2.db
+	rm -f load.db copy.db peer.db peer2.db peer3.db lane.db many2.db
 	timed load "$build/whimbrel" -q run load.conf --yes
 	timed import import
 	timed copy "$build/whimbrel" -q run copy.conf --yes
 	timed dump pipe
+	timed lane "$build/whimbrel" -q run lane.conf --yes
+	timed attach attach
+	timed many "$build/whimbrel" -q run many.conf --yes
 done
 [ "$(sqlite3 copy.db 'select count(*) from big')" = "$rows" ] || { echo "the copy is not whole"; exit 1; }
 l=$(median load) i=$(median import) c=$(median copy) d=$(median dump)
 echo "$rows rows, $(stat -c %s big.csv) bytes of CSV; medians of $rounds rounds, ms wall"
 echo "CSV to SQLite, verified: $l; sqlite3 .import, unverified: $i; ratio $(awk "BEGIN { printf \"%.2f\", $l / $i }") (goal: not slower)"
 echo "SQLite to SQLite, verified: $c; .dump | sqlite3, unverified: $d; ratio $(awk "BEGIN { printf \"%.2f\", $c / $d }")"
+echo "SQLite to SQLite as it is, verified: $(median lane); ATTACH + INSERT SELECT, unverified: $(median attach); ratio $(awk "BEGIN { printf \"%.2f\", $(median lane) / $(median attach) }") (goal for the copy alone: 1.3)"
+echo "$many tables of 10 rows, plan to verified: $(median many) ms (goal: 15,000)"

@@ -57,6 +57,33 @@ static void test_json_refuses(void **state)
 	assert_null(wbl_doc_parse(deep, 200, NULL));
 }
 
+/* A hundred thousand members: told apart without comparing each with all, and a double one is found wherever it is. */
+static void test_json_many_members(void **state)
+{
+	struct wbl_out o = { 0 };
+	const char *why = NULL;
+	struct wbl_doc *d;
+
+	wbl_out_open(&o, NULL, '{');
+	for (int i = 0; i < 100000; i++) {
+		char key[16];
+
+		snprintf(key, sizeof key, "k%d", i);
+		wbl_out_int(&o, key, i);
+	}
+	wbl_out_add(&o, "}", 1);
+	d = wbl_doc_parse(o.s, o.len, &why);
+	assert_non_null(d);
+	assert_int_equal(wbl_doc_root(d)->count, 100000);
+	wbl_doc_free(d);
+	o.len--;
+	wbl_out_int(&o, "k50000", 1);
+	wbl_out_close(&o, '}');
+	assert_null(wbl_doc_parse(o.s, o.len, &why));
+	assert_string_equal(why, "a key stands twice");
+	wbl_out_clear(&o);
+}
+
 static void test_json_writes(void **state)
 {
 	struct wbl_out o = { 0 };
@@ -329,6 +356,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_json_reads),
 		cmocka_unit_test(test_json_refuses),
+		cmocka_unit_test(test_json_many_members),
 		cmocka_unit_test(test_json_writes),
 		cmocka_unit_test(test_decimals),
 		cmocka_unit_test(test_times),
