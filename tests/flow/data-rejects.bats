@@ -174,6 +174,13 @@ apply()
 			flow_stop_engine
 			rm -rf state new.db rejects.jsonl
 			WBL_TEST_FAULT=$who:$at apply >log 2>&1 || true
+			if ! flow_is completed && [ $((n % 4)) -eq 1 ]; then
+				whimbrel recover -q --strategy rollback >>log 2>&1 || true
+				flow_is rolled_back || { cat log; echo "$who:$at back"; false; }
+				[ ! -e new.db ] && [ "$(ls | grep -c rejects)" = 0 ] || { ls; echo "$who:$at back"; false; }
+				n=$((n + 1))
+				continue
+			fi
 			flow_is completed || whimbrel recover -q --strategy resume >>log 2>&1 || true
 			flow_is completed || { cat log; flow_state; echo "$who:$at"; false; }
 			[ "$(jq -cS . rejects.jsonl | sort | sha256sum)" = "$want" ] || { echo "$who:$at"; false; }

@@ -74,7 +74,11 @@ static int32_t data_repair(void *self, struct wbl_call *call, const struct wbl_w
 	if (!op)
 		return WBL_E_ABI;
 	if (work->size > offsetof(struct wbl_work, file) && work->file)
-		return op->repair ? data_resubmit(call, work) : WBL_OK;
+		return op->repair
+			       ? data_resubmit(call, work)
+			       : wbl_error_report(call, WBL_E_UNSUPPORTED, work->step_id,
+					 "Correct the rows in the source: the next run takes them.",
+					 "only a copy takes corrected rows");
 	return op->repair ? op->repair(call, work) : WBL_OK;
 }
 

@@ -520,7 +520,7 @@ static int32_t read_range(
 	int32_t rc;
 
 	scan.set = m->part->from;
-	scan.columns = m->part->scan;
+	scan.columns = data_scan_columns(m->part);
 	scan.filter = filter;
 	scan.batch_bytes = 1 << 18;
 	scan.batch_rows = 4096;
