@@ -19,7 +19,9 @@
 
 #include "core/base/file.h"
 #include "core/conform/conform.h"
+#include "core/conform/contract.h"
 #include "core/conform/fixture.h"
+#include "core/conform/kills.h"
 #include "core/conform/semantics.h"
 #include "core/conform/static.h"
 #include "core/conform/world.h"

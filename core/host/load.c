@@ -367,3 +367,21 @@ int32_t wbl_load_tables(const struct wbl_loaded *m, json_t **ret, struct wbl_err
 		*ret = all;
 	return rc;
 }
+
+json_t *wbl_load_strange(const struct wbl_loaded *m)
+{
+	static const char *const ids[] = { "wbl.handler/10", "wbl.handler/1x", "wbl.handler/1 ",
+		"wbl.handler/", "wbl.handler", "wbl.store/1.0", "wbl.router/11", "wbl.transform/1/",
+		"wbl.nothing/1", "" };
+	json_t *all = json_array();
+	size_t i;
+
+	for (i = 0; i < WBL_COUNT(ids); i++)
+		if (m->module.interface(ids[i], 0))
+			json_array_append_new(all, json_string(ids[i]));
+	for (i = 0; i < WBL_COUNT(interfaces); i++)
+		if (m->module.interface(interfaces[i].id, UINT32_MAX))
+			json_array_append_new(all,
+				json_sprintf("%s, number %" PRIu32, interfaces[i].id, UINT32_MAX));
+	return all;
+}

@@ -21,4 +21,6 @@ int32_t wbl_load_table(const struct wbl_loaded *m, const char *interface, const 
 	const void **ret, struct wbl_error *err);
 /* [{interface,name,revision}], for --check. */
 int32_t wbl_load_tables(const struct wbl_loaded *m, json_t **ret, struct wbl_error *err);
+/* Ids, and places behind the last table, which the module answers though it cannot know them; for --check. */
+json_t *wbl_load_strange(const struct wbl_loaded *m);
 #endif

@@ -79,6 +79,7 @@ static int32_t set_up(const json_t *hello, struct wbl_instance **ret, struct wbl
 		.rehearse = wbl_json_bool(hello, "rehearse", false),
 		.trust_any_owner = wbl_json_bool(hello, "trust_any_owner", false),
 		.clock_offset_ns = wbl_json_int(hello, "clock_offset", 0),
+		.only = json_object_get(hello, "services"),
 	};
 	rc = wbl_process_limit(json_object_get(hello, "limits"), err);
 	rc = rc ? rc : start_libraries(err);
@@ -145,8 +146,10 @@ static int check(const char *path)
 		wbl_json_put(j, "id", m->module.id);
 		wbl_json_put(j, "version", m->module.version);
 	}
-	if (tables)
+	if (tables) {
 		json_object_set_new(j, "interfaces", tables);
+		json_object_set_new(j, "strange", wbl_load_strange(m));
+	}
 	text = wbl_json_text(j);
 	puts(text);
 	json_decref(j);

@@ -31,12 +31,25 @@ static const struct {
 	{ "wbl.peer/1", &wbl_service_peer },
 };
 
+/* The kit tries a module with what its manifest needs, and nothing else. */
+static bool is_offered(const char *id)
+{
+	const json_t *one;
+	size_t i;
+
+	if (!wbl_service_options.only)
+		return true;
+	json_array_foreach(wbl_service_options.only, i,
+		one) if (!strcmp(json_string_value(one), id)) return true;
+	return false;
+}
+
 /* Anything behind a known id makes it unknown: "wbl.log/1x", "wbl.log/10". */
 static const void *by_id(const struct wbl_host *host, const char *id)
 {
 	size_t i;
 
-	if (!id)
+	if (!id || !is_offered(id))
 		return NULL;
 	for (i = 0; i < WBL_COUNT(services); i++)
 		if (!strcmp(id, services[i].id))

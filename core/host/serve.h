@@ -8,6 +8,7 @@
 struct wbl_service_options {
 	bool fault, rehearse, trust_any_owner;
 	int64_t clock_offset_ns;
+	const json_t *only; /* ids that are offered; NULL: all */
 };
 extern struct wbl_service_options wbl_service_options; /* set before the first module is loaded */
 

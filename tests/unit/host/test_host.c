@@ -23,36 +23,36 @@
 
 #define assert_log(p, prefix, text)                                                                \
 	do {                                                                                       \
-		const char *log_ = play_log(p, prefix);                                            \
+		const char *log_ = wbl_play_log(p, prefix);                                        \
 		if (!log_)                                                                         \
 			fail_msg("no log line begins with: %s", prefix);                           \
 		assert_string_equal(log_, text);                                                   \
 	} while (0)
 #define assert_diag(p, word)                                                                       \
 	do {                                                                                       \
-		if (!play_diag(p, word))                                                           \
+		if (!wbl_play_diag(p, word))                                                       \
 			fail_msg("no diagnostic has: %s", word);                                   \
 	} while (0)
 
-static struct play *start(void)
+static struct wbl_play *start(void)
 {
 	json_t *hello = play_hello("tester", "tester");
-	struct play *p;
+	struct wbl_play *p;
 
 	json_object_set_new(hello, "params", json_pack("{s:s}", "a", "b"));
 	json_object_set_new(hello, "fault", json_true());
 	p = play_start(hello);
-	if (!play_is_ready(p))
+	if (!wbl_play_is_ready(p))
 		fail_msg("%s: %s", wbl_json_str(p->back.json, "where"),
 			wbl_json_str(p->back.json, "text"));
 	return p;
 }
 
 /* Ends well: destroy was called, nothing leaked (with sanitizers the exit status says so). */
-static void stop(struct play *p)
+static void stop(struct wbl_play *p)
 {
 	char *err;
-	int status = play_stop(p, &err);
+	int status = wbl_play_stop(p, &err);
 
 	if (status)
 		fail_msg("status %x: %s", status, err);
@@ -66,7 +66,7 @@ static void test_ready(void **state)
 	int i;
 
 	for (i = 0; i < 20; i++) {
-		struct play *p = start();
+		struct wbl_play *p = start();
 		int64_t took = wbl_now_mono() - p->started_ns;
 
 		if (took < fastest)
@@ -94,7 +94,7 @@ static void test_services(void **state)
 		"position", "drained", "drain", "lag", "state get", "state put", "undo put",
 		"artefact create", "artefact seal", "artefact open", "difference", "covered",
 		"secret", "ask", "finding" };
-	struct play *p = start();
+	struct wbl_play *p = start();
 	const json_t *f;
 	size_t i;
 
@@ -119,30 +119,32 @@ static void test_services(void **state)
 	assert_log(p, "fault", "fault 1");
 	assert_log(p, "unknown", "unknown 1");
 	assert_log(p, "params", "params {\"a\":\"b\"}");
-	assert_string_equal(wbl_json_str(play_diag(p, "was refused"), "text"), "**** was refused");
 	assert_string_equal(
-		wbl_json_str(json_object_get(play_frame(p, "progress"), "json")
-				     ? json_object_get(play_frame(p, "progress"), "json")
-				     : json_object_get(play_frame(p, "checkpoint"), "json"),
+		wbl_json_str(wbl_play_diag(p, "was refused"), "text"), "**** was refused");
+	assert_string_equal(
+		wbl_json_str(json_object_get(wbl_play_frame(p, "progress"), "json")
+				     ? json_object_get(wbl_play_frame(p, "progress"), "json")
+				     : json_object_get(wbl_play_frame(p, "checkpoint"), "json"),
 			"phase"),
 		"copying ****");
-	f = play_frame(p, "checkpoint");
+	f = wbl_play_frame(p, "checkpoint");
 	assert_string_equal(wbl_json_str(f, "blob"), "here");
 	assert_int_equal(wbl_json_int(json_object_get(f, "json"), "items_of", 0), 10);
 	f = json_array_get(
-		json_object_get(json_object_get(play_frame(p, "result"), "json"), "digests"), 0);
+		json_object_get(json_object_get(wbl_play_frame(p, "result"), "json"), "digests"),
+		0);
 	assert_string_equal(wbl_json_str(f, "row"), "ffeeddccbbaa99880000000000001122");
 	assert_string_equal(wbl_json_str(f, "key"), "00000000000000090000000000000007");
-	assert_string_equal(wbl_json_str(play_frame(p, "difference"), "blob"), "ref");
+	assert_string_equal(wbl_json_str(wbl_play_frame(p, "difference"), "blob"), "ref");
 	assert_string_equal(
-		wbl_json_str(json_object_get(play_frame(p, "fault"), "json"), "name"), "kept");
+		wbl_json_str(json_object_get(wbl_play_frame(p, "fault"), "json"), "name"), "kept");
 	stop(p);
 }
 
 static void test_work(void **state)
 {
 	static const char *const parts[] = { "check", "exec", "chunk", NULL };
-	struct play *p = start();
+	struct wbl_play *p = start();
 	json_t *work = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:{s:i, s:i, "
 				 "s:[{s:s, s:i, s:s, s:s}]}}",
 		"run_id", "r-1", "step_id", "put", "params", "{}", "key", "k", "chunk_id", "c-1",
@@ -167,30 +169,30 @@ static void test_misuse(void **state)
 		"is NULL and has a length", "beyond 16 MiB", "ret is NULL", "descriptor 3 is not",
 		"descriptor 1 is not", "json is no JSON", "totals is NULL", "wbl.log/1 write",
 		"diag is NULL", "the size of signals is 4", "clock 9 is not known" };
-	struct play *p = start();
+	struct wbl_play *p = start();
 	size_t i;
 
 	assert_int_equal(play_call(p, "execute", "misuse", NULL, NULL), 0);
 	assert_log(p, "refused", "refused 19 of 19");
 	for (i = 0; i < WBL_COUNT(named); i++)
 		assert_diag(p, named[i]);
-	assert_int_equal(play_count(p, "step") + play_count(p, "state put"), 0);
+	assert_int_equal(wbl_play_count(p, "step") + wbl_play_count(p, "state put"), 0);
 	stop(p);
 }
 
 static void test_flood_of_misuse(void **state)
 {
-	struct play *p = start();
+	struct wbl_play *p = start();
 
 	assert_int_equal(play_call(p, "execute", "flood", NULL, NULL), 0);
 	assert_log(p, "flooded", "flooded");
-	assert_in_range(play_count(p, "diag"), 100, 300);
+	assert_in_range(wbl_play_count(p, "diag"), 100, 300);
 	stop(p);
 }
 
 static void test_sizes(void **state)
 {
-	struct play *p = start();
+	struct wbl_play *p = start();
 	size_t min = offsetof(struct wbl_step, title) + sizeof(char *);
 	char line[128];
 
@@ -215,7 +217,7 @@ static void test_future(void **state)
 		"inverse 0 is not known", "inverse_arg is NULL", "mode 9 is not known",
 		"manual is NULL in a manual step", "title is NULL", "title is not UTF-8",
 		"params is no JSON object", "rule 9 is not known", "not allowed during plan" };
-	struct play *p = start();
+	struct wbl_play *p = start();
 	size_t i;
 
 	assert_int_equal(play_call(p, "plan", "future", NULL, NULL), 0);
@@ -223,7 +225,7 @@ static void test_future(void **state)
 		assert_log(p, refused[i], refused[i]);
 	for (i = 0; i < WBL_COUNT(named); i++)
 		assert_diag(p, named[i]);
-	assert_int_equal(play_count(p, "step"), 1);
+	assert_int_equal(wbl_play_count(p, "step"), 1);
 	stop(p);
 }
 
@@ -246,26 +248,27 @@ static void test_plan(void **state)
 		"photo\"},\"params\":\"{\\\"a\\\":1}\",\"barrier\":\"switch\",\"finishes\":\"bg\","
 		"\"retry_from\":"
 		"\"x\"}";
-	struct play *p = start();
+	struct wbl_play *p = start();
 	char *text;
 
 	assert_int_equal(play_call(p, "plan", "whole", NULL, NULL), 0);
 	assert_log(p, "step", "step 0");
 	assert_log(p, "observe", "observe 0");
 	assert_log(p, "omit", "omit 0");
-	text = wbl_json_text(json_object_get(play_frame(p, "step"), "json"));
+	text = wbl_json_text(json_object_get(wbl_play_frame(p, "step"), "json"));
 	assert_string_equal(text, expected);
 	free(text);
 	assert_int_equal(
-		wbl_json_int(json_object_get(play_frame(p, "observe"), "json"), "tolerance", 0), 5);
+		wbl_json_int(json_object_get(wbl_play_frame(p, "observe"), "json"), "tolerance", 0),
+		5);
 	assert_int_equal(
-		wbl_json_int(json_object_get(play_frame(p, "omit"), "json"), "count", 0), 3);
+		wbl_json_int(json_object_get(wbl_play_frame(p, "omit"), "json"), "count", 0), 3);
 	stop(p);
 }
 
 static void test_iterations(void **state)
 {
-	struct play *p = start();
+	struct wbl_play *p = start();
 
 	assert_int_equal(play_call(p, "rollback", "undo", NULL, NULL), 0);
 	assert_log(p, "undo row 1", "undo row 1 0 body 1 -");
@@ -294,7 +297,7 @@ static void test_statuses(void **state)
 		{ "probe", { 0, -1, -2, -3, -4, -7, -8, -9, -10, -11, -13, -14 } },
 		{ "repair", { 0, -1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -13, -14 } },
 	};
-	struct play *p = start();
+	struct wbl_play *p = start();
 	size_t i, k;
 	int s;
 
@@ -311,13 +314,13 @@ static void test_statuses(void **state)
 			if (got != (allowed ? s : WBL_E_ABI))
 				fail_msg("%s returned %d, which became %d", table[i].call, s, got);
 			if (!allowed) {
-				const json_t *d = play_diag(p, table[i].call);
+				const json_t *d = wbl_play_diag(p, table[i].call);
 
 				snprintf(op, sizeof op, " %d,", s);
 				assert_true(d && (s == -12 || strstr(wbl_json_str(d, "text"), op)));
 			}
 			if (s == WBL_E_FENCED) { /* that process ends */
-				assert_int_equal(play_stop(p, NULL), 0);
+				assert_int_equal(wbl_play_stop(p, NULL), 0);
 				p = start();
 			}
 		}
@@ -327,7 +330,7 @@ static void test_statuses(void **state)
 static void test_optional_calls(void **state)
 {
 	static const char *const old_bytes[] = { NULL, NULL, NULL, "ancient" };
-	struct play *p = start();
+	struct wbl_play *p = start();
 
 	assert_int_equal(play_call(p, "check", NULL, json_pack("{s:i}", "level", 2), NULL), 0);
 	assert_log(p, "check", "check level 2");
@@ -352,21 +355,21 @@ static void test_old_and_young_handlers(void **state)
 	size_t i;
 
 	for (i = 0; i < WBL_COUNT(names); i++) {
-		struct play *p = play_start(play_hello("tester", names[i]));
+		struct wbl_play *p = play_start(play_hello("tester", names[i]));
 
-		assert_true(play_is_ready(p));
+		assert_true(wbl_play_is_ready(p));
 		assert_int_equal(json_array_size(json_object_get(p->ready, "optional")), 0);
 		assert_int_equal(play_call(p, "execute", NULL, NULL, NULL), 0);
 		assert_log(p, "old", "old handler");
 		assert_int_equal(play_call(p, "check", NULL, NULL, NULL), WBL_E_UNSUPPORTED);
 		assert_int_equal(play_call(p, "repair", NULL, NULL, NULL), WBL_E_UNSUPPORTED);
-		assert_int_equal(play_stop(p, NULL), 0);
+		assert_int_equal(wbl_play_stop(p, NULL), 0);
 	}
 }
 
 static void test_signals(void **state)
 {
-	struct play *p = start();
+	struct wbl_play *p = start();
 
 	p->signal_after = 1;
 	p->signal = json_pack("{s:i, s:i, s:i, s:i, s:s}", "set", 5, "epoch", 6, "demand", 7,
@@ -388,7 +391,7 @@ static void test_signals(void **state)
 /* A cancel that comes while the module is being loaded must not be lost. */
 static void test_a_signal_before_the_first_call(void **state)
 {
-	struct play *p = start();
+	struct wbl_play *p = start();
 	json_t *signal = json_pack("{s:i}", "set", WBL_SIGNAL_STOP);
 
 	wbl_wire_send(p->sock, WBL_WIRE_SIGNAL, 0, signal, NULL, 0, -1, NULL);
@@ -400,7 +403,7 @@ static void test_a_signal_before_the_first_call(void **state)
 
 static void test_drain_honours_stop(void **state)
 {
-	struct play *p = start();
+	struct wbl_play *p = start();
 
 	p->silent_drain = true;
 	p->signal_after = 999;
@@ -413,7 +416,7 @@ static void test_drain_honours_stop(void **state)
 static void test_throttle(void **state)
 {
 	json_t *hello = play_hello("tester", "tester");
-	struct play *p = start();
+	struct wbl_play *p = start();
 	int ms = -1;
 
 	assert_int_equal(play_call(p, "execute", "throttle", NULL, NULL), 0);
@@ -422,18 +425,18 @@ static void test_throttle(void **state)
 	json_object_set_new(hello, "throttle", json_pack("{s:i}", "items_per_s", 1000));
 	p = play_start(hello);
 	assert_int_equal(play_call(p, "execute", "throttle", NULL, NULL), 0);
-	assert_int_equal(sscanf(play_log(p, "waited"), "waited %d", &ms), 1);
+	assert_int_equal(sscanf(wbl_play_log(p, "waited"), "waited %d", &ms), 1);
 	assert_in_range(ms, 290, 2000); /* 400 at 1000/s, of which the first 100 are free */
 	stop(p);
 }
 
 static void test_progress_is_joined(void **state)
 {
-	struct play *p = start();
+	struct wbl_play *p = start();
 	size_t n;
 
 	assert_int_equal(play_call(p, "execute", "progress", NULL, NULL), 0);
-	n = play_count(p, "progress");
+	n = wbl_play_count(p, "progress");
 	assert_in_range(n, 2, 60);
 	assert_int_equal(
 		wbl_json_int(json_object_get(
@@ -443,7 +446,7 @@ static void test_progress_is_joined(void **state)
 	/* The newest is not kept back when nothing follows it. */
 	poll(NULL, 0, 120);
 	assert_int_equal(play_call(p, "execute", "slow progress", NULL, NULL), 0);
-	n = play_count(p, "progress");
+	n = wbl_play_count(p, "progress");
 	assert_int_equal(n, 2);
 	assert_string_equal(wbl_json_str(json_array_get(p->seen, 2), "type"), "log");
 	stop(p);
@@ -451,52 +454,52 @@ static void test_progress_is_joined(void **state)
 
 static void test_spill(void **state)
 {
-	struct play *p = start();
+	struct wbl_play *p = start();
 
 	assert_int_equal(play_call(p, "execute", "spill", NULL, NULL), 0);
 	assert_log(p, "checkpoint", "checkpoint 0");
-	assert_int_equal(wbl_json_int(play_frame(p, "checkpoint"), "len", 0), 1 << 20);
+	assert_int_equal(wbl_json_int(wbl_play_frame(p, "checkpoint"), "len", 0), 1 << 20);
 	assert_log(p, "input has", "input has 1048576 sum 3145728");
 	stop(p);
 }
 
 static void test_chatter(void **state)
 {
-	struct play *p = start();
+	struct wbl_play *p = start();
 
 	assert_int_equal(play_call(p, "execute", "chatter", NULL, NULL), 0);
 	assert_log(p, "bad", "bad 0");
-	assert_int_equal(play_count(p, "checkpoint"), 1600);
+	assert_int_equal(wbl_play_count(p, "checkpoint"), 1600);
 	stop(p);
 }
 
 static void test_texts_are_poisoned(void **state)
 {
-	struct play *p = start();
+	struct wbl_play *p = start();
 	int32_t rc = play_call(p, "execute", "poison", NULL, NULL);
 	char *err = NULL;
 
 	assert_log(p, "fresh", "fresh 61");
 #ifdef WBL_SANITIZERS
 	assert_int_equal(rc, -1000);
-	play_stop(p, &err);
+	wbl_play_stop(p, &err);
 	assert_non_null(strstr(err, "heap-use-after-free"));
 #else
 	assert_int_equal(rc, 0);
-	assert_string_not_equal(play_log(p, "stale"), "stale 61");
-	play_stop(p, &err);
+	assert_string_not_equal(wbl_play_log(p, "stale"), "stale 61");
+	wbl_play_stop(p, &err);
 #endif
 	free(err);
 }
 
 static void test_late_use(void **state)
 {
-	struct play *p = start();
+	struct wbl_play *p = start();
 
 	assert_int_equal(play_call(p, "execute", "keep", NULL, NULL), 0);
 	assert_int_equal(play_call(p, "execute", "late", NULL, NULL), 0);
 	assert_log(p, "late", "late -13");
-	assert_null(play_log(p, "never seen"));
+	assert_null(wbl_play_log(p, "never seen"));
 	assert_log(p, "own", "own is fine");
 	assert_diag(p, "used after execute had returned");
 	stop(p);
@@ -504,37 +507,37 @@ static void test_late_use(void **state)
 
 static void test_thread_left_behind(void **state)
 {
-	struct play *p = start();
+	struct wbl_play *p = start();
 
 	p->silent_drain = true;
 	assert_int_equal(play_call(p, "execute", "left behind", NULL, NULL), WBL_E_ABI);
 	assert_diag(p, "while a thread of it was still in a service");
-	play_stop(p, NULL);
+	wbl_play_stop(p, NULL);
 }
 
 static void test_fenced(void **state)
 {
-	struct play *p = start();
+	struct wbl_play *p = start();
 	char *err;
 
 	assert_int_equal(play_call(p, "execute", "fenced", NULL, NULL), WBL_E_FENCED);
 	assert_log(p, "output", "output -14");
 	assert_int_equal(
 		waitpid(p->pid, NULL, 0), p->pid); /* it ends by itself, the socket is still open */
-	play_stop(p, &err);
+	wbl_play_stop(p, &err);
 	assert_null(strstr(err, "destroyed"));
 	free(err);
 }
 
 static void test_split_and_rehearsal(void **state)
 {
-	struct play *p = start();
+	struct wbl_play *p = start();
 
 	assert_int_equal(
 		play_call(p, "execute", "split", json_pack("{s:i}", "flags", WBL_WORK_CHUNK), NULL),
 		WBL_E_SPLIT);
 	assert_log(p, "chunk", "chunk 0");
-	assert_string_equal(wbl_json_str(play_frame(p, "chunk"), "blob"), "1-5");
+	assert_string_equal(wbl_json_str(wbl_play_frame(p, "chunk"), "blob"), "1-5");
 	assert_int_equal(play_call(p, "execute", "split", NULL, NULL), WBL_E_ABI);
 	assert_diag(p, "though it had no chunk");
 	assert_int_equal(play_call(p, "execute", "rehearse",
@@ -547,12 +550,12 @@ static void test_split_and_rehearsal(void **state)
 
 static void crash(const char *op, int sig, const char *says)
 {
-	struct play *p = start();
+	struct wbl_play *p = start();
 	char *err;
 	int status;
 
 	assert_int_equal(play_call(p, "execute", op, NULL, NULL), -1000);
-	status = play_stop(p, &err);
+	status = wbl_play_stop(p, &err);
 	if (!strstr(err, says))
 		fail_msg("%s", err);
 	assert_non_null(strstr(err, "tester.so")); /* the backtrace */
@@ -575,30 +578,30 @@ static void test_crashes(void **state)
 
 static void test_end_of_the_engine(void **state)
 {
-	struct play *p = start();
+	struct wbl_play *p = start();
 	struct wbl_frame f = { .fd = -1 };
 	int64_t began;
 
 	play_begin(p, "execute", "hang", NULL, NULL);
-	assert_true(play_read(p, &f));
+	assert_true(wbl_play_read(p, &f));
 	wbl_frame_clear(&f);
 	began = wbl_now_mono();
-	assert_int_equal(play_stop(p, NULL), 0);
+	assert_int_equal(wbl_play_stop(p, NULL), 0);
 	assert_true(wbl_now_mono() - began < INT64_C(1000000000));
 }
 
 static void test_surroundings(void **state)
 {
-	struct play *p = start();
+	struct wbl_play *p = start();
 
 	assert_int_equal(play_call(p, "execute", "surroundings", NULL, NULL), 0);
 	assert_log(p, "env PATH", "env PATH=/usr/bin:/bin");
 	assert_log(p, "env HOME", "env HOME=/root");
 	assert_log(p, "env LANG", "env LANG=C.UTF-8");
 	assert_log(p, "env TZ", "env TZ=UTC");
-	assert_null(play_log(p, "env SECRET"));
-	assert_null(play_log(p, "env LTDL"));
-	assert_null(play_log(p, "env LC_ALL"));
+	assert_null(wbl_play_log(p, "env SECRET"));
+	assert_null(wbl_play_log(p, "env LTDL"));
+	assert_null(wbl_play_log(p, "env LC_ALL"));
 	assert_log(p, "fds", "fds 5");
 	assert_log(p, "helper", "helper 0");
 	assert_log(p, "sigpipe", "sigpipe 1");

@@ -20,7 +20,7 @@
 /* Takes hello. */
 static void refused(json_t *hello, int code, const char *word)
 {
-	struct play *p = play_start(hello);
+	struct wbl_play *p = play_start(hello);
 	const char *text = wbl_json_str(p->back.json, "text");
 
 	if (p->back.type != WBL_WIRE_REFUSED)
@@ -29,7 +29,7 @@ static void refused(json_t *hello, int code, const char *word)
 		fail_msg("\"%s\" is not in: %s", word, text);
 	assert_int_equal(wbl_json_int(p->back.json, "code", 0), code);
 	assert_true(*wbl_json_str(p->back.json, "where"));
-	assert_int_equal(play_stop(p, NULL), 0);
+	assert_int_equal(wbl_play_stop(p, NULL), 0);
 }
 
 static json_t *with(json_t *hello, const char *key, const char *value)
@@ -67,19 +67,19 @@ static void test_loader_messages(void **state)
 
 static void test_a_polite_refusal_says_why(void **state)
 {
-	struct play *p = play_start(bad("refuses"));
+	struct wbl_play *p = play_start(bad("refuses"));
 
-	assert_non_null(play_diag(p, "engine of the year 2030"));
-	play_stop(p, NULL);
+	assert_non_null(wbl_play_diag(p, "engine of the year 2030"));
+	wbl_play_stop(p, NULL);
 }
 
 static void test_bare_symbol(void **state)
 {
-	struct play *p = play_start(bad("bare"));
+	struct wbl_play *p = play_start(bad("bare"));
 
-	assert_true(play_is_ready(p));
+	assert_true(wbl_play_is_ready(p));
 	assert_int_equal(play_call(p, "execute", NULL, NULL, NULL), 0);
-	assert_int_equal(play_stop(p, NULL), 0);
+	assert_int_equal(wbl_play_stop(p, NULL), 0);
 }
 
 static void test_another_file(void **state)
@@ -116,7 +116,7 @@ static void test_create_refuses(void **state)
 static void test_hello(void **state)
 {
 	json_t *hello = play_hello("tester", "tester");
-	struct play *p;
+	struct wbl_play *p;
 
 	wbl_json_put(hello, "build", "0.0.1/other");
 	refused(hello, WBL_E_WIRE, "the engine is of build \"0.0.1/other\"");
@@ -125,9 +125,9 @@ static void test_hello(void **state)
 	assert_int_equal(wbl_wire_read(p->sock, &p->back, NULL), 0);
 	assert_int_equal(p->back.type, WBL_WIRE_REFUSED);
 	assert_non_null(strstr(wbl_json_str(p->back.json, "text"), "began with \"call\""));
-	play_stop(p, NULL);
+	wbl_play_stop(p, NULL);
 	p = play_spawn();
-	assert_int_equal(play_stop(p, NULL), 0); /* the engine dies before it says anything */
+	assert_int_equal(wbl_play_stop(p, NULL), 0); /* the engine dies before it says anything */
 }
 
 static void test_writable_by_others(void **state)
@@ -152,13 +152,13 @@ static void test_writable_by_others(void **state)
 static void test_limits(void **state)
 {
 	json_t *hello = play_hello("tester", "tester");
-	struct play *p;
+	struct wbl_play *p;
 
 	json_object_set_new(hello, "limits",
 		json_pack("{s:i, s:i, s:i}", "nofile", 64, "core", 0, "cpu_s", 100));
 	p = play_start(hello);
-	assert_true(play_is_ready(p));
-	assert_int_equal(play_stop(p, NULL), 0);
+	assert_true(wbl_play_is_ready(p));
+	assert_int_equal(wbl_play_stop(p, NULL), 0);
 	hello = play_hello("tester", "tester");
 	json_object_set_new(hello, "limits", json_pack("{s:s}", "run_as", "no-such-user-here"));
 	refused(hello, WBL_E_USAGE, "there is no user \"no-such-user-here\"");
@@ -167,7 +167,7 @@ static void test_limits(void **state)
 static void test_run_as(void **state)
 {
 	json_t *hello = play_hello("tester", "tester");
-	struct play *p;
+	struct wbl_play *p;
 	char line[256], path[64];
 	bool found = false;
 	FILE *f;
@@ -176,7 +176,7 @@ static void test_run_as(void **state)
 		skip();
 	json_object_set_new(hello, "limits", json_pack("{s:s}", "run_as", "nobody"));
 	p = play_start(hello);
-	if (!play_is_ready(p))
+	if (!wbl_play_is_ready(p))
 		fail_msg("%s", wbl_json_str(p->back.json, "text"));
 	snprintf(path, sizeof path, "/proc/%d/status", p->pid);
 	f = fopen(path, "re");
@@ -191,7 +191,7 @@ static void test_run_as(void **state)
 	}
 	fclose(f);
 	assert_true(found);
-	assert_int_equal(play_stop(p, NULL), 0);
+	assert_int_equal(wbl_play_stop(p, NULL), 0);
 }
 
 static char *run_check(const char *path, int *ret_status)

@@ -16,7 +16,7 @@
 
 #define assert_log(p, prefix, text)                                                                \
 	do {                                                                                       \
-		const char *log_ = play_log(p, prefix);                                            \
+		const char *log_ = wbl_play_log(p, prefix);                                        \
 		if (!log_)                                                                         \
 			fail_msg("no log line begins with: %s", prefix);                           \
 		assert_string_equal(log_, text);                                                   \
@@ -29,12 +29,12 @@ static void add_peer(json_t *hello, json_t *peer, json_t *params)
 	json_array_append_new(json_object_get(hello, "peers"), peer);
 }
 
-static struct play *start(void)
+static struct wbl_play *start(void)
 {
 	json_t *hello = play_hello("twins", "opener");
 	json_t *nested = play_peer("target", "wbl.store/1", "twins", "pollux");
 	json_t *gone = play_peer("missing", "wbl.store/1", "twins", "castor");
-	struct play *p;
+	struct wbl_play *p;
 
 	wbl_json_put(json_object_get(gone, "module"), "path", "/nowhere/twins.so");
 	add_peer(hello, play_peer("source", "wbl.store/1", "twins", "castor"),
@@ -49,15 +49,15 @@ static struct play *start(void)
 		json_pack("{s:b}", "broken", 1));
 	add_peer(hello, gone, NULL);
 	p = play_start(hello);
-	if (!play_is_ready(p))
+	if (!wbl_play_is_ready(p))
 		fail_msg("%s", wbl_json_str(p->back.json, "text"));
 	return p;
 }
 
-static void stop(struct play *p)
+static void stop(struct wbl_play *p)
 {
 	char *err;
-	int status = play_stop(p, &err);
+	int status = wbl_play_stop(p, &err);
 
 	if (status)
 		fail_msg("status %x: %s", status, err);
@@ -74,8 +74,8 @@ static char *turned(const char *secret)
 	return s;
 }
 
-static void assert_opened(
-	const struct play *p, const char *name, int flags, const char *secret, const char *params)
+static void assert_opened(const struct wbl_play *p, const char *name, int flags, const char *secret,
+	const char *params)
 {
 	WBL_AUTOFREE char *changed = turned(secret);
 	WBL_AUTOFREE char *line =
@@ -86,7 +86,7 @@ static void assert_opened(
 
 static void test_own_secrets(void **state)
 {
-	struct play *p = start();
+	struct wbl_play *p = start();
 
 	assert_int_equal(play_call(p, "execute", "write", NULL, NULL), 0);
 	assert_log(p, "source", "source 0");
@@ -105,24 +105,24 @@ static void test_own_secrets(void **state)
 	assert_log(p, "wrong interface", "wrong interface -13");
 	assert_log(p, "critical flag", "critical flag -13");
 	assert_log(p, "broken", "broken -13");
-	assert_non_null(play_diag(p, "open returned -12"));
+	assert_non_null(wbl_play_diag(p, "open returned -12"));
 	assert_log(p, "missing", "missing -8");
-	assert_non_null(play_diag(p, "/nowhere/twins.so"));
+	assert_non_null(wbl_play_diag(p, "/nowhere/twins.so"));
 	assert_log(p, "close castor", "close castor written 0");
 	assert_log(p, "closed", "closed 1");
-	assert_non_null(play_diag(p, "the peer is not open"));
+	assert_non_null(wbl_play_diag(p, "the peer is not open"));
 	stop(p);
 }
 
 static void test_plan_opens_nothing_for_writing(void **state)
 {
-	struct play *p = start();
+	struct wbl_play *p = start();
 
 	assert_int_equal(play_call(p, "plan", NULL, NULL, NULL), 0);
 	assert_log(p, "plan writes", "plan writes -13");
 	assert_log(p, "plan reads", "plan reads 0");
 	assert_log(p, "small peer", "small peer -13");
-	assert_non_null(play_diag(p, "plan only reads"));
+	assert_non_null(wbl_play_diag(p, "plan only reads"));
 	stop(p);
 }
 
@@ -139,7 +139,7 @@ static void test_rehearsal(void **state)
 		"must not be NULL in the target", "its key has come before", "a cell is NULL",
 		"not UTF-8", "does not fit the batch", "another number of rows",
 		"the set is not there yet", "the weights were not set" };
-	struct play *p = start();
+	struct wbl_play *p = start();
 	size_t i;
 
 	assert_int_equal(play_call(p, "execute", "write",
@@ -148,12 +148,12 @@ static void test_rehearsal(void **state)
 	for (i = 0; i < WBL_COUNT(lines); i++)
 		assert_log(p, lines[i], lines[i]);
 	for (i = 0; i < WBL_COUNT(named); i++)
-		if (!play_diag(p, named[i]))
+		if (!wbl_play_diag(p, named[i]))
 			fail_msg("no diagnostic has: %s", named[i]);
-	assert_null(play_log(p, "sql flags"));
+	assert_null(wbl_play_log(p, "sql flags"));
 	assert_opened(p, "pollux", 1, "hunter2-target", "{\"path\":\"/b\",\"inner\":{}}");
-	assert_string_equal(
-		wbl_json_str(play_diag(p, "its key has come"), "where"), "t, row 1 of the batch");
+	assert_string_equal(wbl_json_str(wbl_play_diag(p, "its key has come"), "where"),
+		"t, row 1 of the batch");
 	stop(p);
 }
 
