@@ -21,7 +21,7 @@ struct sqlite_cursor {
 	struct wbl_batch keys;
 	const char **names;
 	uint64_t at;
-	int bound;
+	int bound, own_view; /* own_view: one transaction for all look-ups, not one for each */
 };
 
 static void key_names(const struct sqlite_table *t, struct wbl_out *o)
@@ -275,6 +275,8 @@ void *sqlite_cursor_of_keys(struct sqlite_self *s, sqlite3_stmt *st, struct sqli
 			.data = data },
 		.names = names,
 	};
+	if (sqlite3_get_autocommit(s->db))
+		c->own_view = !sqlite3_exec(s->db, "BEGIN", NULL, NULL, NULL);
 	return c;
 }
 
@@ -342,6 +344,8 @@ void sqlite_scan_end(void *cursor)
 	if (!c)
 		return;
 	sqlite3_finalize(c->st);
+	if (c->own_view && !sqlite3_get_autocommit(c->self->db))
+		sqlite3_exec(c->self->db, "COMMIT", NULL, NULL, NULL);
 	sqlite_table_clear(&c->table);
 	wbl_rows_clear(&c->rows);
 	free(c->set);
