@@ -458,7 +458,10 @@ static int32_t say_rehearsed(struct copy *c)
 	const struct wbl_run_service *run = wbl_service(c->call, "wbl.run/1");
 	char text[200];
 	struct receipt_body body = {
-		.sum = c->flow.sum, .rejected = c->flow.rejected, .bytes = c->flow.bytes
+		.sum = c->flow.sum,
+		.rejected = c->flow.rejected,
+		.bytes = c->flow.bytes,
+		.rest = c->flow.rest,
 	};
 	int32_t rc;
 
