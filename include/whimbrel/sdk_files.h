@@ -119,6 +119,8 @@ struct wbl_files_format {
 	/* At the beginning of a file, behind a byte order mark: reads what stands before the records, holds it against the columns
 	 * when they are known, and adds them else. */
 	int32_t (*begin)(struct wbl_reader *);
+	/* The same bytes, when it goes on further back: what has to be known of the beginning. May be NULL. */
+	void (*recall)(struct wbl_reader *, const char *p, size_t n);
 	/* Looks for a record at p; r->eof: nothing follows p + n. n may be 0 with r->eof only. */
 	int (*find)(struct wbl_reader *r, const char *p, size_t n, struct wbl_found *ret);
 	/* How many bytes at p hold nothing but records which end at each line break; 0: not known. May be NULL. */

@@ -256,8 +256,8 @@ static int32_t names_of_folder(const struct wbl_files *s, struct wbl_call *call,
 
 static int glob_failed(const char *path, int why)
 {
-	(void)path, (void)why;
-	return 1;
+	(void)path;
+	return why != ENOENT && why != ENOTDIR;
 }
 
 static int32_t names_of_pattern(const struct wbl_files *s, struct wbl_call *call, struct names *ret)

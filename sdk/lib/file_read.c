@@ -343,7 +343,7 @@ static int32_t choose_decoder(struct wbl_reader *r)
 	return WBL_OK;
 }
 
-static int32_t begin(struct wbl_reader *r)
+static int32_t first_bytes(struct wbl_reader *r)
 {
 	int32_t rc = WBL_OK;
 
@@ -354,7 +354,17 @@ static int32_t begin(struct wbl_reader *r)
 		r->from += 3;
 		r->offset += 3;
 	}
-	return rc ? rc : r->set->store->format->begin(r);
+	return rc;
+}
+
+static int32_t recall(struct wbl_reader *r)
+{
+	const struct wbl_files_format *format = r->set->store->format;
+	int32_t rc = format->recall ? first_bytes(r) : WBL_OK;
+
+	if (!rc && format->recall)
+		format->recall(r, r->buf + r->from, r->to - r->from);
+	return rc;
 }
 
 /* Decodes what stands before the offset and drops it. */
@@ -390,10 +400,15 @@ static int32_t start(struct wbl_reader *r, uint64_t offset)
 	rc = rc ? rc : choose_decoder(r);
 	if (rc)
 		return rc;
-	if (!offset)
-		return begin(r);
-	if (r->decoder)
-		return skip_to(r, offset);
+	if (!offset) {
+		rc = first_bytes(r);
+		return rc ? rc : r->set->store->format->begin(r);
+	}
+	rc = recall(r);
+	if (rc || r->decoder)
+		return rc ? rc : skip_to(r, offset);
+	r->from = r->to = 0;
+	r->eof = 0;
 	r->offset = offset;
 	return WBL_OK;
 }

@@ -33,6 +33,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		b & 4 ? "true" : "false", b & 8 ? "hex" : "refuse", b & 16 ? "true" : "false",
 		b & 32 ? ",\"null\":\"\",\"comment\":\"#\"" : "",
 		b & 64 ? ",\"trailing_separator\":true,\"nonfinite\":\"text\"" : "");
-	fuzz_file(t, options, data + 2, size - 2, 1 + (b >> 5));
+	fuzz_file(t, options, data + 2, size - 2, 1 + (b >> 5), b >> 7);
 	return 0;
 }

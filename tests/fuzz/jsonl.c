@@ -24,6 +24,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		",\"marks\":%s,\"nest\":%s,\"missing\":\"%s\",\"encoding\":\"%s\"%s",
 		a & 1 ? "true" : "false", a & 2 ? "true" : "false", a & 4 ? "refuse" : "null",
 		encodings[a >> 3 & 3], a & 32 ? ",\"columns\":[\"id\",\"a.b.0\"]" : "");
-	fuzz_file(t, options, data + 1, size - 1, 1 + (a >> 5));
+	fuzz_file(t, options, data + 1, size - 1, 1 + (a >> 5), a >> 7);
 	return 0;
 }

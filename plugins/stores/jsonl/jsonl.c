@@ -203,6 +203,7 @@ static const struct wbl_files_format jsonl_format = {
 	.reader_clear = jsonl_reader_clear,
 	.learn = learn,
 	.begin = jsonl_begin,
+	.recall = jsonl_recall,
 	.find = jsonl_find,
 	.plain = jsonl_plain,
 	.row = jsonl_row,

@@ -80,8 +80,8 @@ int32_t jsonl_place(struct jsonl_reader *r, const struct wbl_node *object)
 	size_t guess = 0;
 	int32_t rc;
 
-	if (r->nvalues < set->ncols) {
-		r->nvalues = set->ncols;
+	if (!r->values || r->nvalues < set->ncols) {
+		r->nvalues = set->ncols + 1;
 		r->values = wbl_sdk_grow(r->values, r->nvalues * sizeof(*r->values));
 	}
 	memset(r->values, 0, set->ncols * sizeof(*r->values));

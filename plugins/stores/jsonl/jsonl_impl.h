@@ -36,6 +36,7 @@ struct jsonl_reader {
 };
 
 int32_t jsonl_begin(struct wbl_reader *r);
+void jsonl_recall(struct wbl_reader *r, const char *p, size_t n);
 int jsonl_find(struct wbl_reader *r, const char *p, size_t n, struct wbl_found *ret);
 size_t jsonl_plain(const struct wbl_reader *r, const char *p, size_t n);
 void jsonl_reader_clear(struct wbl_reader *r);

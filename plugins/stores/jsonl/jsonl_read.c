@@ -113,12 +113,19 @@ static int find_element(struct jsonl_reader *r, const char *p, size_t n, struct 
 	return WBL_FIND_RECORD;
 }
 
-/* At the beginning of a file a bracket tells; later on, that a comma stands before each element but the first. */
 int32_t jsonl_begin(struct wbl_reader *reader)
 {
 	((struct jsonl_reader *)reader)->form = JSONL_UNKNOWN;
 	((struct jsonl_reader *)reader)->first = 1;
 	return WBL_OK;
+}
+
+void jsonl_recall(struct wbl_reader *reader, const char *p, size_t n)
+{
+	uint64_t lines = 0;
+	size_t i = blanks(p, 0, n, &lines);
+
+	((struct jsonl_reader *)reader)->form = i < n && p[i] == '[' ? JSONL_ARRAY : JSONL_LINES;
 }
 
 int jsonl_find(struct wbl_reader *reader, const char *p, size_t n, struct wbl_found *f)
@@ -131,13 +138,12 @@ int jsonl_find(struct wbl_reader *reader, const char *p, size_t n, struct wbl_fo
 
 		if (i == n && !reader->eof)
 			return WBL_FIND_MORE;
-		if (r->first && i < n && p[i] == '[') {
+		r->form = JSONL_LINES;
+		if (i < n && p[i] == '[') {
 			r->form = JSONL_ARRAY;
 			*f = (struct wbl_found){ .used = i + 1, .lines = lines };
 			return WBL_FIND_SKIP;
 		}
-		r->form = i < n && !r->first && (p[i] == ',' || p[i] == ']') ? JSONL_ARRAY
-									     : JSONL_LINES;
 	}
 	return r->form == JSONL_ARRAY ? find_element(r, p, n, f) : find_line(p, n, reader->eof, f);
 }
@@ -150,7 +156,7 @@ size_t jsonl_plain(const struct wbl_reader *r, const char *p, size_t n)
 
 static int empty(const struct wbl_reader *r)
 {
-	uint64_t lines;
+	uint64_t lines = 0;
 
 	return blanks(r->record, 0, r->len, &lines) == r->len;
 }

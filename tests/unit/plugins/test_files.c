@@ -398,6 +398,11 @@ static void test_folders(void **state)
 	shell("printf 'a,c\\n1,x\\n' >in/p3.csv");
 	assert_string_equal(rows_of("csv", "in/p*", NULL, ",\"as\":\"one\"", WBL_OPEN_READ),
 		"!p3.csv:1: column 2 is called \"c\" and not \"b\"");
+	shell("ln -s loop loop");
+	assert_string_equal(rows_of("csv", "loop", NULL, ",\"as\":\"tables\"", WBL_OPEN_READ),
+		"!.whimbrel: cannot open: Too many levels of symbolic links");
+	assert_string_equal(rows_of("csv", "nowhere/x*", NULL, "", WBL_OPEN_READ),
+		"!x*: there is no such file");
 	shell("cp in/p2.csv in/p1.txt");
 	assert_memory_equal(rows_of("csv", "in", NULL, "", WBL_OPEN_READ), "!p1.txt: ", 9);
 	assert_non_null(strstr(noted(), "p1.csv.gz is a file of the table \"p1\" already"));
@@ -419,6 +424,8 @@ static void test_json_forms(void **state)
 	assert_string_equal(json(" [ ] \n", ",\"columns\":[\"a\"]"), "");
 	assert_string_equal(json("[{\"a\":1}\n{\"a\":2}]", ""),
 		"!in.json:2: a comma was expected between two elements of the array");
+	assert_string_equal(json("[{\"a\":1} {\"a\":2}]", ""),
+		"!in.json:1: a comma was expected between two elements of the array");
 	assert_string_equal(json("[{\"a\":1},\n", ""), "!in.json:2: the array is never closed");
 	assert_string_equal(
 		json("[{\"a\":1},\n\n]", ""), "!in.json:3: an element of the array is missing");
