@@ -305,7 +305,9 @@ static int32_t tell_group(struct passing *p, const struct group *g, data_bad_key
 
 	for (size_t i = 0; i < g->n; i++) {
 		bad.rows[i].more = r[i].more;
-		bad.rows[i].cells = (struct wbl_bytes){ p->cells.data + r[i].at - 1, r[i].len };
+		if (r[i].at)
+			bad.rows[i].cells =
+				(struct wbl_bytes){ p->cells.data + r[i].at - 1, r[i].len };
 		bad.whole = bad.whole && r[i].at;
 	}
 	rc = each ? each(arg, &bad) : WBL_OK;
