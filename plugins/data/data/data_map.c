@@ -245,6 +245,12 @@ static int32_t key(
 	return WBL_OK;
 }
 
+/* Stores would take it for something else than the name of a column (whimbrel/store.h). */
+static int reserved(const char *name)
+{
+	return name && (*name == '=' || !strcmp(name, "#position"));
+}
+
 static int32_t ask_for(
 	struct data_ends *e, struct data_map *m, struct data_table *t, const char *path)
 {
@@ -258,6 +264,12 @@ static int32_t ask_for(
 		struct data_column *c = &t->cols[i];
 
 		t->names[i] = c->name;
+		if (reserved(c->name) || reserved(c->from))
+			return wbl_error_report(e->call, WBL_E_PARAM, path,
+				"Name the columns to be copied by `columns`, without this one or, "
+				"where the source has SQL, with it by `expr` and another `name`.",
+				"\"%s\" cannot be the name of a column here",
+				reserved(c->name) ? c->name : c->from);
 		c->at = c->constant.len || data_alter_makes(c) ? -1 : (int)t->nscan;
 		if (c->constant.len || c->type != WBL_TYPE_ANY || c->trim || c->null_if ||
 			(c->not_null && !t->definition))

@@ -229,8 +229,11 @@ static int32_t learn(struct wbl_file_set *set, struct wbl_call *call)
 	}
 	set->known = 0;
 	rc = rc ? rc : check_names(set, set->files[0].path, call);
-	for (size_t i = 0; i < set->ncols; i++)
+	for (size_t i = 0; i < set->ncols; i++) {
 		set->cols[i].not_null = !s->null_text && s->ragged != CSV_RAGGED_FILL;
+		if (s->marks || s->bytes || s->nonfinite)
+			set->cols[i].type = wbl_sdk_strdup("any");
+	}
 	return rc;
 }
 

@@ -73,6 +73,11 @@ const char *csv_check(
 			(s->null_len && s->comment == s->null_text[0])))
 		return "the text of `null` has a separator, a quote, a line break or begins a "
 		       "comment";
+	if (s->quote < 0 && s->header && n &&
+		((s->comment >= 0 && names[0][0] == (char)s->comment) ||
+			!strncmp(names[0], "\xef\xbb\xbf", 3)))
+		return "the first column's name begins like a comment or a byte order mark, and "
+		       "there is no quote";
 	if (s->quote < 0 && s->escape < 0)
 		return "without `quote` and `escape` a text with a separator cannot be written";
 	return NULL;
@@ -86,7 +91,10 @@ static int must_quote(const struct csv_self *s, const char *p, size_t len, int f
 
 	if (s->null_text && len == s->null_len && !memcmp(p, s->null_text, len))
 		return 1;
-	if (first && len && s->comment >= 0 && p[0] == (char)s->comment)
+	/* At the beginning of a file a byte order mark is passed over; in quotes it stays. */
+	if (first && len &&
+		((s->comment >= 0 && p[0] == (char)s->comment) ||
+			(len > 2 && !memcmp(p, "\xef\xbb\xbf", 3))))
 		return 1;
 	if (mark && len >= strlen(mark) && !memcmp(p, mark, strlen(mark)))
 		return 1;
@@ -299,7 +307,11 @@ void csv_head(struct wbl_files *files, const char *const *names, size_t n, struc
 	for (size_t i = 0; i < n; i++) {
 		if (i)
 			wbl_out_add(o, &sep, 1);
-		text(s, names[i], strlen(names[i]), i == 0, 0, o);
+		/* A name is never NULL, a number or bytes. */
+		if (s->quote < 0)
+			add_escaped(s, names[i], strlen(names[i]), o);
+		else
+			text(s, names[i], strlen(names[i]), i == 0, 0, o);
 	}
 	if (s->trailing)
 		wbl_out_add(o, &sep, 1);

@@ -11,8 +11,12 @@
 
 static int usable_name(const struct wbl_text *name)
 {
-	return name->len && name->s[0] != '#' && name->s[0] != '=' &&
-	       wbl_utf8_ok(name->s, name->len);
+	static const char *const taken[] = { "#position", "#file" };
+
+	for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+		if (name->len == strlen(taken[i]) && !memcmp(name->s, taken[i], name->len))
+			return 0;
+	return name->len && name->s[0] != '=' && wbl_utf8_ok(name->s, name->len);
 }
 
 static unsigned kind_of(const struct wbl_node *n)
@@ -175,7 +179,7 @@ static int32_t options(struct wbl_files *files, struct wbl_call *own)
 			i++;
 		if (!usable_name(&c->text) || i < s->nnames)
 			return wbl_error_report(own, WBL_E_PARAM, "columns",
-				"Give names that differ and begin with neither # nor =.",
+				"Give names that differ and do not begin with =.",
 				"\"%s\" cannot be the name of a column here", c->text.s);
 		s->names[s->nnames++] = wbl_sdk_strdup(c->text.s);
 		s->given = 1;
