@@ -121,8 +121,8 @@ old()
 	spec 'existing = "empty"; tables = ( { from = "person"; }, { from = "thing"; } );'
 	for level in full strict; do
 		run whimbrel validate --level $level spec.conf
-		[ "$status" -ne 0 ]
-		for text in "without case" "NULL in column" "leads to no row" "score > 0" 4711 "3000 rows of person looked at" "refuse 4 rows"; do
+		[ "$level" = full ] || [ "$status" -ne 0 ]
+		for text in "without case" "NULL in column" "leads to no row" "score > 0" "3000 rows of person looked at" "refuse 4 row"; do
 			[[ "$(tr -s ' \n' ' ' <<<"$output")" == *"$text"* ]] || { echo "no $text in $output"; false; }
 		done
 	done

@@ -11,11 +11,14 @@
 #include <string.h>
 #include <strings.h>
 
+#define MEND "Mend the source, the mapping or the table before anything is copied."
 enum {
 	MOST_NAMED = 10,
 	MOST_LISTED = 6,
 	MOST_COLUMNS = 64,
-	QUICK_ROWS = 100000,
+	QUICK_ROWS = 10000,
+	QUICK_ALL = 100000,
+	QUICK_TABLES = 100,
 	COLLATE_NOCASE = 1,
 	COLLATE_RTRIM
 };
@@ -39,7 +42,8 @@ struct checking {
 	struct data_digests *digests;
 	struct wbl_rows scratch;
 	struct wbl_cell *cells;
-	uint64_t rows, most, found[KINDS], total;
+	uint64_t rows, unread, most, found[KINDS], total, left_out;
+	int quick; /* only the first rows are read, and nothing is refused */
 	int planning, first, filling, orphans; /* first: also what needs one look only */
 	int64_t position;
 	struct wbl_out *list; /* the first ones in words */
@@ -48,13 +52,43 @@ struct checking {
 
 /* ---- telling ---- */
 
-/* Where rows may be left out, the copy counts them itself, and it knows exactly how many may be. */
+/* A plan keeps findings, a check its diagnostics. Every run begins with a quick look, whose report says nothing of what is in order. */
+static void note(struct checking *c, const char *text)
+{
+	const struct wbl_diag_service *diag = wbl_service(c->call, "wbl.diag/1");
+	const struct wbl_plan_service *plan = wbl_service(c->call, "wbl.plan/1");
+	struct wbl_diag d = { .size = sizeof d, .severity = 3, .where = c->t->to, .text = text };
+	struct wbl_out o = { 0 };
+
+	if (c->quick && !c->total)
+		return;
+	if (!c->planning) {
+		if (diag)
+			diag->report(c->call, &d);
+		return;
+	}
+	wbl_out_open(&o, NULL, '{');
+	wbl_out_text(&o, "kind", "precheck");
+	wbl_out_text(&o, "severity", "note");
+	wbl_out_text(&o, "where", c->t->to);
+	wbl_out_text(&o, "text", text);
+	wbl_out_close(&o, '}');
+	if (plan && plan->finding)
+		plan->finding(c->call, o.s);
+	wbl_out_clear(&o);
+}
+
+/* Where rows may be left out, that is no fault as long as the limit bears it: the copy counts exactly. */
 static void tell_left_out(struct checking *c, enum kind kind, const char *where, const char *text)
 {
-	if (c->found[kind]++ < MOST_NAMED)
-		wbl_warning_report(c->call, where,
-			"Mend it, or let the row be left out as `reject_limit` allows.",
-			"table \"%s\": %s", c->t->to, text);
+	struct wbl_out o = { 0 };
+
+	c->left_out++;
+	if (c->found[kind]++ < MOST_NAMED) {
+		wbl_out_fmt(&o, "%s: %s: the row would be left out", where, text);
+		note(c, o.s);
+	}
+	wbl_out_clear(&o);
 }
 
 static void tell(struct checking *c, enum kind kind, const char *where, const char *text)
@@ -65,10 +99,13 @@ static void tell(struct checking *c, enum kind kind, const char *where, const ch
 	}
 	if (c->total++ < MOST_LISTED)
 		wbl_out_fmt(c->list, "%s%s: %s", c->list->len ? "; " : "", where, text);
-	if (c->found[kind]++ < MOST_NAMED)
-		wbl_error_report(c->call, WBL_E_MISMATCH, where,
-			"Mend the source, the mapping or the table before anything is copied.",
-			"table \"%s\": %s", c->t->to, text);
+	if (c->found[kind]++ >= MOST_NAMED)
+		return;
+	if (c->quick)
+		wbl_warning_report(c->call, where, MEND, "table \"%s\": %s", c->t->to, text);
+	else
+		wbl_error_report(
+			c->call, WBL_E_MISMATCH, where, MEND, "table \"%s\": %s", c->t->to, text);
 }
 
 static void tell_row(struct checking *c, enum kind kind, struct wbl_bytes cells, const char *what)
@@ -87,39 +124,24 @@ static void tell_row(struct checking *c, enum kind kind, struct wbl_bytes cells,
 	wbl_out_clear(&text);
 }
 
-/* A plan keeps findings, a check its diagnostics. */
-static void note(struct checking *c, const char *text)
-{
-	const struct wbl_diag_service *diag = wbl_service(c->call, "wbl.diag/1");
-	const struct wbl_plan_service *plan = wbl_service(c->call, "wbl.plan/1");
-	struct wbl_diag d = { .size = sizeof d, .severity = 3, .where = c->t->to, .text = text };
-	struct wbl_out o = { 0 };
-
-	if (!c->planning) {
-		if (diag)
-			diag->report(c->call, &d);
-		return;
-	}
-	wbl_out_open(&o, NULL, '{');
-	wbl_out_text(&o, "kind", "precheck");
-	wbl_out_text(&o, "severity", "note");
-	wbl_out_text(&o, "where", c->t->to);
-	wbl_out_text(&o, "text", text);
-	wbl_out_close(&o, '}');
-	if (plan && plan->finding)
-		plan->finding(c->call, o.s);
-	wbl_out_clear(&o);
-}
-
 static void tell_all(struct checking *c)
 {
 	struct wbl_out o = { 0 };
 
 	for (int k = 0; k < KINDS; k++)
-		if (c->found[k] > MOST_NAMED)
-			wbl_error_report(c->call, WBL_E_MISMATCH, c->t->from, NULL,
-				"table \"%s\": %llu %s in all, the first %d of them are named",
-				c->t->to, (unsigned long long)c->found[k], kinds[k], MOST_NAMED);
+		if (c->found[k] > MOST_NAMED) {
+			wbl_out_reset(&o);
+			wbl_out_fmt(&o, "%llu %s in all, the first %d of them are named",
+				(unsigned long long)c->found[k], kinds[k], MOST_NAMED);
+			note(c, o.s);
+		}
+	if (!c->quick && data_limit_any(&c->limit) &&
+		data_limit_beyond(&c->limit, c->left_out, c->rows + c->unread)) {
+		wbl_out_fmt(c->list, "%s%s: more rows would be left out than may be",
+			c->list->len ? "; " : "", c->t->from);
+		c->total += c->left_out;
+	}
+	wbl_out_reset(&o);
 	wbl_out_fmt(&o, "%llu rows of %s looked at%s", (unsigned long long)c->rows, c->t->from,
 		c->rows == c->most ? ", the first ones only: --level strict looks at all" : "");
 	note(c, o.s);
@@ -313,6 +335,7 @@ static void refused(void *arg, int64_t position, const char *column, const struc
 
 	if (!c->first)
 		return;
+	c->unread++;
 	wbl_out_fmt(&text, "column \"%s\": %s: ", column ? column : "?", why);
 	if (value)
 		wbl_cell_show(&text, value);
@@ -578,7 +601,7 @@ static int32_t check_table(struct checking *c)
 int32_t data_check_rows(struct data_ends *e, struct data_map *m, int all, int planning)
 {
 	struct wbl_out list = { 0 };
-	uint64_t total = 0;
+	uint64_t total = 0, looked = 0;
 	int32_t rc = WBL_OK;
 
 	for (size_t i = 0; !rc && i < m->ntables; i++) {
@@ -588,13 +611,24 @@ int32_t data_check_rows(struct data_ends *e, struct data_map *m, int all, int pl
 			.t = &m->tables[i],
 			.list = &list,
 			.planning = planning,
+			.quick = !all,
 			.most = all ? UINT64_MAX : QUICK_ROWS };
 
+		if (!all && (looked >= QUICK_ALL || i >= QUICK_TABLES)) {
+			note(&c, "this table and those behind it were not looked at: --level "
+				 "strict looks at all");
+			break;
+		}
 		data_limit_read(e->call, c.t, &c.limit);
 		rc = check_table(&c);
+		looked += c.rows;
 		total += c.total;
 	}
-	if (!rc && total)
+	if (!rc && total && !all)
+		wbl_warning_report(e->call, "tables", MEND,
+			"the target would refuse %llu row%s of those looked at, the first: %s",
+			(unsigned long long)total, total == 1 ? "" : "s", list.s);
+	else if (!rc && total)
 		rc = wbl_error_report(e->call, WBL_E_MISMATCH, "tables",
 			"Mend them, or allow rejected rows by `reject_limit`.",
 			"the target would refuse %llu row%s, the first: %s",

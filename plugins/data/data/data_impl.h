@@ -240,6 +240,7 @@ int32_t data_reject_tell(struct wbl_call *call, const struct data_table *t, cons
 	const char *column, const char *why, const char *value, const char *id);
 /* The table's entry in `tables`; NULL: it has none. */
 const struct wbl_node *data_table_options(struct wbl_call *call, const struct data_table *t);
+int data_limit_beyond(const struct data_limit *l, uint64_t rejected, uint64_t of);
 void data_limit_read(struct wbl_call *call, const struct data_table *t, struct data_limit *ret);
 int data_limit_any(const struct data_limit *l); /* may any row be left out? */
 /* How many rows the source has at most, where a limit asks for it; 0 not known. */

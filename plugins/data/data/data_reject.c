@@ -55,7 +55,7 @@ int data_limit_any(const struct data_limit *l)
 }
 
 /* Is `rejected` more than may be of `of` rows? Exactly the limit is allowed. */
-static int beyond(const struct data_limit *l, uint64_t rejected, uint64_t of)
+int data_limit_beyond(const struct data_limit *l, uint64_t rejected, uint64_t of)
 {
 	if (l->most >= 0 && rejected > (uint64_t)l->most)
 		return 1;
@@ -111,7 +111,7 @@ int32_t data_limit_check(
 		return WBL_OK;
 	data_limit_read(call, t, &l);
 	of = all->items + all->rejected;
-	return beyond(&l, all->rejected, of)
+	return data_limit_beyond(&l, all->rejected, of)
 		       ? too_many(call, t, &l, WBL_E_MISMATCH, NULL, all->rejected, of, "")
 		       : WBL_OK;
 }
@@ -138,7 +138,7 @@ int32_t data_limit_begin(struct data_flow *f, const struct wbl_work *work, uint6
 	f->limit.rows = rows;
 	if ((work->flags & WBL_WORK_CHUNK) && work->totals)
 		f->limit.before = work->totals->rejected;
-	if (f->limit.before && beyond(&f->limit, f->limit.before, rows))
+	if (f->limit.before && data_limit_beyond(&f->limit, f->limit.before, rows))
 		return too_many(f->call, f->table, &f->limit, WBL_E_PARAM, NULL, f->limit.before,
 			rows, "at most ");
 	return WBL_OK;
@@ -232,7 +232,7 @@ int32_t data_flow_reject(struct data_flow *f, int64_t position, const char *colu
 		wbl_cell_show(&text, value);
 	if (text.len > SHOWN)
 		text.s[SHOWN] = 0;
-	if (beyond(&f->limit, f->limit.before + f->rejected, f->limit.rows)) {
+	if (data_limit_beyond(&f->limit, f->limit.before + f->rejected, f->limit.rows)) {
 		rc = stop_at(f, where.s,
 			whole    ? NULL
 			: column ? column
