@@ -499,7 +499,10 @@ static int32_t check_whole(struct data_ends *e, struct data_table *t, const char
 			t->to, w.check.bad, w.check.looked);
 	else if (!rc && known > w.check.looked)
 		rc = wbl_error_report(e->call, WBL_E_MISMATCH, t->to,
-			"Run the migration again; it brings them into step.",
+			t->manner.by == DATA_BY_COLUMN
+				? "A column cannot show them: say it by deleted_when, or run once "
+				  "with by = \"digest\"."
+				: "Run the migration again; it brings them into step.",
 			"table \"%s\": %" PRIu64 " rows are gone in the source and not yet here",
 			t->to, known - w.check.looked);
 	wbl_out_clear(&how);
