@@ -204,7 +204,8 @@ int32_t wbl_sha256_file(const char *path, char out[WBL_SHA256_HEX], struct wbl_e
 	if (fd < 0)
 		return wbl_fail_errno(err, WBL_E_UNAVAILABLE, path, NULL, "cannot be opened");
 	rc = wbl_sha256_fd(fd, out, err);
-	wbl_error_at(err, path);
+	if (rc)
+		wbl_error_at(err, path);
 	close(fd);
 	return rc;
 }

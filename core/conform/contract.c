@@ -362,7 +362,7 @@ static enum wbl_verdict try_all_odd(struct wbl_kit *k, struct wbl_stage *s, int 
 	int n;
 
 	for (i = 0; h && i < h->nparams && v == WBL_PASS; i++)
-		for (n = 0; n < ODD && v == WBL_PASS; n++) {
+		for (n = (int)i % k->stride; n < ODD && v == WBL_PASS; n += k->stride) {
 			json_t *params = json_copy(given), *value = odd(&h->params[i], n);
 
 			if (value)

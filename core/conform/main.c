@@ -21,7 +21,9 @@
 #include "core/conform/conform.h"
 #include "core/conform/contract.h"
 #include "core/conform/fixture.h"
+#include "core/conform/hardening.h"
 #include "core/conform/kills.h"
+#include "core/conform/played.h"
 #include "core/conform/semantics.h"
 #include "core/conform/static.h"
 #include "core/conform/world.h"
@@ -244,6 +246,15 @@ static void find_programs(struct asked *a)
 	const char *host = getenv("WHIMBREL_HOST"), *more = getenv("WHIMBREL_HANDLERS");
 	struct wbl_buf b = { 0 };
 
+	k->preload = program(".libs/whimbrel-conform-faults.so", "");
+	if (access(k->preload, R_OK)) {
+		free(k->preload);
+		k->preload = wbl_strdup(WBL_HOSTDIR "/whimbrel-conform-faults.so");
+	}
+	if (access(k->preload, R_OK)) {
+		free(k->preload);
+		k->preload = NULL;
+	}
 	k->command = program("whimbrel", WBL_BINDIR);
 	k->host = host ? wbl_strdup(host) : program("whimbrel-host", WBL_HOSTDIR);
 	wbl_buf_addf(&b, "%s/handlers", k->scratch);
@@ -350,6 +361,7 @@ static int run(struct asked *a, const char *module)
 	free(k->handlers);
 	free(k->command);
 	free(k->host);
+	free(k->preload);
 	wbl_buf_clear(&a->handlers);
 	return status;
 }

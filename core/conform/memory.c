@@ -229,7 +229,9 @@ static void art_create(struct wbl_stage *s, struct wbl_frame *f, struct answer *
 		r = add(s, artefacts(s), name_of(f), NULL);
 	if (r->fd > 0)
 		close(r->fd);
-	r->fd = memfd_create("artefact", MFD_CLOEXEC);
+	r->fd = open(s->k->scratch, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (r->fd < 0)
+		r->fd = memfd_create("artefact", MFD_CLOEXEC);
 	a->fd = r->fd;
 }
 
@@ -407,17 +409,6 @@ static bool needs_step(enum wbl_wire_type type)
 	       type == WBL_WIRE_OUTPUT || type == WBL_WIRE_CHUNK_ADD || type == WBL_WIRE_RESULT;
 }
 
-static void send_stop(struct wbl_stage *s)
-{
-	json_t *j = json_object();
-
-	wbl_json_puti(j, "set", WBL_SIGNAL_STOP);
-	wbl_json_puti(j, "epoch", 1);
-	wbl_wire_send(s->p->sock, WBL_WIRE_SIGNAL, 0, j, NULL, 0, -1, NULL);
-	json_decref(j);
-	s->stopped_ns = wbl_now_mono();
-}
-
 void wbl_memory_answer(struct wbl_play *p, struct wbl_frame *f)
 {
 	struct wbl_stage *s = p->o.stage;
@@ -434,7 +425,7 @@ void wbl_memory_answer(struct wbl_play *p, struct wbl_frame *f)
 	if (dies && s->kill_after)
 		kill(p->pid, SIGKILL);
 	if (s->requests == s->stop_at && s->p)
-		send_stop(s);
+		wbl_stage_stop(s);
 	wbl_json_puti(a.json, "status", a.status);
 	if (!dies)
 		wbl_wire_send(p->sock, WBL_WIRE_REPLY, f->seq, a.json, a.blob ? a.blob->data : NULL,

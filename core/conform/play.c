@@ -20,7 +20,8 @@
 /* Descriptors as the engine gives them; everything else is closed. */
 static void be_the_host(const struct wbl_play *p, int sock, int out)
 {
-	char *argv[] = { (char *)"whimbrel-host", NULL };
+	const char *argv[16] = { "whimbrel-host" }, *program = p->o.host;
+	size_t n;
 	int lock = fcntl(p->lock_fd, F_DUPFD, 20), in = open("/dev/null", O_RDONLY);
 
 	sock = fcntl(sock, F_DUPFD, 20);
@@ -35,7 +36,13 @@ static void be_the_host(const struct wbl_play *p, int sock, int out)
 	close_range(WBL_LOCK_FD + 1, ~0u, 0);
 	if (p->o.before)
 		p->o.before(p->o.ctx);
-	execve(p->o.host, argv, (char *const *)p->o.env);
+	if (p->o.wrap) {
+		for (n = 0; n < WBL_COUNT(argv) - 2 && p->o.wrap[n]; n++)
+			argv[n] = p->o.wrap[n];
+		argv[n] = p->o.host;
+		program = argv[0];
+	}
+	execve(program, (char *const *)argv, (char *const *)p->o.env);
 	_exit(127);
 }
 

@@ -10,8 +10,9 @@
 struct wbl_play;
 
 struct wbl_play_options {
-	const char *host;       /* path of whimbrel-host */
-	const char *const *env; /* of the host; NULL-ended */
+	const char *host;        /* path of whimbrel-host */
+	const char *const *env;  /* of the host; NULL-ended */
+	const char *const *wrap; /* a command that runs it, as valgrind; NULL-ended; or NULL */
 	/* In the child, before the host is there: limits, locks. May be NULL. */
 	void (*before)(void *ctx);
 	void *ctx;

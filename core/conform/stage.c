@@ -55,14 +55,19 @@ static void forget_step(struct wbl_stage_step *t)
 
 void wbl_stage_forget(struct wbl_stage *s)
 {
+	wbl_stage_end(s);
+	wbl_stage_forget_steps(s);
+	wbl_buf_clear(&s->output);
+}
+
+void wbl_stage_forget_steps(struct wbl_stage *s)
+{
 	size_t i;
 
-	wbl_stage_end(s);
 	for (i = 0; i < s->nsteps; i++)
 		forget_step(&s->steps[i]);
 	wbl_memory_clear(&s->state);
-	wbl_buf_clear(&s->output);
-	s->requests = s->kill_at = s->stop_at = s->stopped_ns = 0;
+	s->requests = s->kill_at = s->stop_at = s->stopped_ns = s->late_ns = 0;
 	s->kill_after = false;
 }
 
@@ -160,6 +165,7 @@ int32_t wbl_stage_host(struct wbl_stage *s)
 {
 	struct wbl_play_options o = { .host = s->k->host,
 		.env = s->env ? s->env : plain_env,
+		.wrap = s->wrap,
 		.before = s->before,
 		.ctx = s->before_ctx,
 		.answer = wbl_memory_answer,
@@ -196,6 +202,17 @@ int32_t wbl_stage_host(struct wbl_stage *s)
 }
 
 /* --- calls --- */
+
+void wbl_stage_stop(struct wbl_stage *s)
+{
+	json_t *j = json_object();
+
+	wbl_json_puti(j, "set", WBL_SIGNAL_STOP);
+	wbl_json_puti(j, "epoch", 1);
+	wbl_wire_send(s->p->sock, WBL_WIRE_SIGNAL, 0, j, NULL, 0, -1, NULL);
+	json_decref(j);
+	s->stopped_ns = wbl_now_mono();
+}
 
 static struct wbl_bytes last_checkpoint(const struct wbl_stage_list *l, const char *call)
 {
@@ -245,8 +262,7 @@ int32_t wbl_stage_call(struct wbl_stage *s, struct wbl_stage_step *step,
 	s->step = step;
 	s->chunk = chunk;
 	s->call = call;
-	s->last_items = 0;
-	s->calls++;
+	s->stopped_ns = 0;
 	wbl_kit_doing(s->k, "%s of %s, played by the kit", call, step ? step->id : "the migration");
 	if (step) {
 		l = chunk ? &chunk->checkpoints : &step->checkpoints;
@@ -255,8 +271,13 @@ int32_t wbl_stage_call(struct wbl_stage *s, struct wbl_stage_step *step,
 	}
 	if (chunk)
 		parts[2] = (struct wbl_bytes){ chunk->body.data, chunk->body.len };
-	status = wbl_play_call(s->p, call, step ? wbl_json_str(step->said, "op") : NULL,
+	wbl_play_begin(s->p, call, step ? wbl_json_str(step->said, "op") : NULL,
 		work_of(s, call, flags), parts);
+	if (s->stop_first && !strcmp(call, "execute"))
+		wbl_stage_stop(s);
+	status = wbl_play_until_return(s->p);
+	if (s->stopped_ns && wbl_now_mono() - s->stopped_ns > s->late_ns)
+		s->late_ns = wbl_now_mono() - s->stopped_ns;
 	if (status < 0)
 		return failed(s, status);
 	return status;
@@ -392,6 +413,8 @@ static int32_t do_plain(struct wbl_stage *s, struct wbl_stage_step *t)
 		return status;
 	t->begun = true;
 	status = wbl_stage_call(s, t, NULL, "execute", flags);
+	if (!status && s->twice)
+		status = wbl_stage_call(s, t, NULL, "execute", WBL_WORK_RESUME);
 	t->done = !status;
 	return status;
 }
@@ -404,6 +427,8 @@ static int32_t do_chunk(struct wbl_stage *s, struct wbl_stage_step *t, size_t nt
 
 	c->begun = t->begun = true;
 	status = wbl_stage_call(s, t, c, "execute", flags);
+	if (!status && s->twice)
+		status = wbl_stage_call(s, t, &t->chunks[nth], "execute", WBL_WORK_RESUME);
 	c = &t->chunks[nth]; /* the list may have grown */
 	if (status == WBL_E_SPLIT) {
 		c->replaced = true;
@@ -465,6 +490,8 @@ static int32_t undo_one(struct wbl_stage *s, struct wbl_stage_step *t)
 
 	t->undoing = true;
 	status = wbl_stage_call(s, t, NULL, "rollback", flags);
+	if (!status && s->twice)
+		status = wbl_stage_call(s, t, NULL, "rollback", WBL_WORK_RESUME);
 	if (!status)
 		status = wbl_stage_call(s, t, NULL, "verify", WBL_WORK_BEFORE);
 	t->undone = !status;

@@ -59,11 +59,14 @@ struct wbl_stage {
 	 * and before its answer. */
 	int64_t requests, kill_at;
 	bool kill_after;
-	/* Sent when that many requests were seen in a call of execute; 0: never. */
+	/* STOP is sent when that many requests were answered; 0: never. */
 	int64_t stop_at;
-	int64_t stopped_ns;
+	bool stop_first;             /* at once in each execute */
+	int64_t stopped_ns, late_ns; /* when; the longest time until the call was back */
+	bool twice; /* each execute and rollback that went well is called once more */
 	/* The surroundings of its hosts. */
 	const char *const *env;
+	const char *const *wrap; /* a command that runs the host; NULL-ended; or NULL */
 	void (*before)(void *ctx);
 	void *before_ctx;
 	void (*see)(struct wbl_play *p, const struct wbl_frame *f);
@@ -75,9 +78,6 @@ struct wbl_stage {
 	int wait_status;       /* of the last host that ended */
 	/* The last call that failed, for people. */
 	char where[128], why[1024];
-	int64_t calls, progress_beyond, progress_back;
-	char progress[256];
-	int64_t last_items;
 };
 
 /* `hello` is taken; from a plan document: wbl_stage_hello. */
@@ -85,6 +85,9 @@ void wbl_stage_open(struct wbl_stage *s, struct wbl_kit *k, json_t *hello);
 void wbl_stage_close(struct wbl_stage *s);
 /* Forgets the steps' past, not the steps; ends the host. */
 void wbl_stage_forget(struct wbl_stage *s);
+/* The same without ending the host. */
+void wbl_stage_forget_steps(struct wbl_stage *s);
+void wbl_stage_stop(struct wbl_stage *s); /* sends STOP */
 json_t *wbl_stage_hello(const json_t *plan);
 
 /* Each starts a host when there is none. The status of the first call that was not OK; 0 when all was. */
