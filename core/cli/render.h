@@ -40,6 +40,8 @@ void wbl_render_differences(struct wbl_paper *p, const json_t *differences);
 
 /* render_proof.c */
 void wbl_render_proof(struct wbl_paper *p, const json_t *verification);
+/* One difference as a line of text, to be freed. */
+char *wbl_difference_text(const json_t *difference);
 void wbl_render_difference_list(struct wbl_paper *p, const json_t *page);
 
 /* render_assess.c, html_assess.c */

@@ -34,6 +34,38 @@ void wbl_render_proof(struct wbl_paper *p, const json_t *v)
 	wbl_paper_tint(p, WBL_TINT_NONE);
 }
 
+/* A rejected row has no other side: its place, and why it was left out. */
+static char *rejected_text(const json_t *d)
+{
+	WBL_AUTOFREE char *key = wbl_value_text(json_object_get(d, "key"));
+	WBL_AUTOFREE char *why = wbl_value_text(json_object_get(d, "expected"));
+	WBL_AUTOFREE char *value = wbl_value_text(json_object_get(d, "found"));
+	json_t *place = json_loads(key, 0, NULL);
+	const char *source = wbl_json_str(place, "source"), *field = wbl_value_str(d, "field");
+	struct wbl_buf b = { 0 };
+
+	wbl_buf_addf(&b, "rejected %s %s:%s%s %s%s%s", wbl_value_str(d, "set"),
+		source ? source : key, *field ? " " : "", field, why, *value ? ": " : "", value);
+	json_decref(place);
+	return b.data;
+}
+
+char *wbl_difference_text(const json_t *d)
+{
+	WBL_AUTOFREE char *key = wbl_value_text(json_object_get(d, "key"));
+	WBL_AUTOFREE char *expected = wbl_value_text(json_object_get(d, "expected"));
+	WBL_AUTOFREE char *found = wbl_value_text(json_object_get(d, "found"));
+	const char *kind = wbl_value_str(d, "kind"), *field = wbl_value_str(d, "field");
+	struct wbl_buf b = { 0 };
+
+	if (!strcmp(kind, "rejected"))
+		return rejected_text(d);
+	wbl_buf_addf(&b, "%s %s %s%s%s: expected %s, found %s", kind, wbl_value_str(d, "set"), key,
+		*field ? " " : "", field, *expected ? expected : "nothing",
+		*found ? found : "nothing");
+	return b.data;
+}
+
 void wbl_render_difference_list(struct wbl_paper *p, const json_t *page)
 {
 	const json_t *kinds = json_object_get(page, "kinds"), *n, *d;
@@ -42,12 +74,9 @@ void wbl_render_difference_list(struct wbl_paper *p, const json_t *page)
 
 	json_array_foreach(json_object_get(page, "shown"), i, d)
 	{
-		WBL_AUTOFREE char *key = wbl_value_text(json_object_get(d, "key"));
-		WBL_AUTOFREE char *expected = wbl_value_text(json_object_get(d, "expected"));
-		WBL_AUTOFREE char *found = wbl_value_text(json_object_get(d, "found"));
+		WBL_AUTOFREE char *text = wbl_difference_text(d);
 
-		wbl_paper_line(p, "%s %s %s %s: expected %s, found %s", wbl_value_str(d, "kind"),
-			wbl_value_str(d, "set"), key, wbl_value_str(d, "field"), expected, found);
+		wbl_paper_line(p, "%s", text);
 	}
 	wbl_paper_add(p, "%lld in all", (long long)wbl_json_int(page, "total", 0));
 	json_object_foreach((json_t *)kinds, kind, n)

@@ -143,14 +143,9 @@ void wbl_render_differences(struct wbl_paper *p, const json_t *d)
 	wbl_paper_head(p, "Differences");
 	json_array_foreach((json_t *)shown, i, x)
 	{
-		WBL_AUTOFREE char *key = wbl_value_text(json_object_get(x, "key"));
-		WBL_AUTOFREE char *expected = wbl_value_text(json_object_get(x, "expected"));
-		WBL_AUTOFREE char *found = wbl_value_text(json_object_get(x, "found"));
-		const char *field = wbl_value_str(x, "field");
+		WBL_AUTOFREE char *text = wbl_difference_text(x);
 
-		wbl_paper_wrap(p, 2, "%s %s %s%s%s: expected %s, found %s",
-			wbl_value_str(x, "kind"), wbl_value_str(x, "set"), key, *field ? " " : "",
-			field, *expected ? expected : "nothing", *found ? found : "nothing");
+		wbl_paper_wrap(p, 2, "%s", text);
 	}
 	wbl_paper_line(p, "  %s in all, %zu shown", count, json_array_size(shown));
 }
@@ -280,7 +275,8 @@ static void part_checked(struct wbl_paper *p, const json_t *r)
 				wbl_paper_head(p, "What was checked");
 			any = true;
 			wbl_paper_wrap(p, 2, "%s: %s: %s of %s compared%s%s",
-				wbl_value_str(step, "id"), wbl_value_str(c, "set"), compared, of,
+				wbl_value_str(step, "id"), wbl_value_str(c, "set"),
+				*compared ? compared : "0", *of ? of : "0",
 				*wbl_value_str(c, "how") ? ", " : "", wbl_value_str(c, "how"));
 		}
 		if (json_is_object(rehearsed)) {

@@ -59,7 +59,7 @@ static char *say(const json_t *t, bool ok)
 	WBL_AUTOFREE char *out = amount(rejected), *unseen = amount(of - compared);
 	struct wbl_buf b = { 0 };
 
-	wbl_buf_addf(&b, "%s rows copied, %s found", rows, found);
+	wbl_buf_addf(&b, "%s row%s copied, %s found", rows, strcmp(rows, "1") ? "s" : "", found);
 	if (!ok)
 		wbl_buf_adds(&b, ", and they differ");
 	else if (compared < of)
@@ -107,8 +107,10 @@ static json_t *one_set(
 	return t;
 }
 
-static const char *conclusion(bool whole, size_t sets, size_t omissions)
+static const char *conclusion(bool rehearsed, bool whole, size_t sets, size_t omissions)
 {
+	if (rehearsed)
+		return "a rehearsal moves nothing";
 	if (!sets)
 		return "no step of this run counts what it moves";
 	if (!whole)
@@ -126,7 +128,7 @@ json_t *wbl_run_proof(const struct wbl_run *run, const json_t *steps)
 	bool whole = !run->rehearse;
 	size_t i, k;
 
-	for (i = 0; i < run->nsteps; i++) {
+	for (i = 0; !run->rehearse && i < run->nsteps; i++) {
 		const struct wbl_run_step *s = &run->steps[run->order[i]];
 		const json_t *copied;
 
@@ -144,7 +146,7 @@ json_t *wbl_run_proof(const struct wbl_run *run, const json_t *steps)
 	whole = whole && json_array_size(list);
 	json_object_set_new(j, "complete", json_boolean(whole));
 	wbl_json_put(j, "said",
-		conclusion(whole, json_array_size(list),
+		conclusion(run->rehearse, whole, json_array_size(list),
 			json_array_size(json_object_get(run->plan, "omissions"))));
 	json_object_set_new(j, "sets", list);
 	return j;

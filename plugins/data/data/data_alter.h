@@ -98,6 +98,8 @@ void data_state_free(struct data_state *s);
 int32_t data_state_takes(struct data_flow *f, const char **why);
 /* Appends the cell of this column to f->out. 0; 1 refused, and why; below 0 a status. */
 int32_t data_state_cell(struct data_flow *f, size_t column, int64_t position, const char **why);
+/* What the column is made from, before it is altered, for a message. 0: there is none. */
+int data_state_value(struct data_flow *f, size_t column, int64_t position, struct wbl_cell *ret);
 
 /* ---- parts of it ---- */
 

@@ -389,3 +389,10 @@ int32_t data_state_cell(struct data_flow *f, size_t i, int64_t position, const c
 	}
 	return finished(f, i, &c, why) ? 1 : 0;
 }
+
+int data_state_value(struct data_flow *f, size_t i, int64_t position, struct wbl_cell *ret)
+{
+	const char *why = "";
+
+	return f->table->cols[i].alter && !source_value(f, i, position, ret, &why);
+}

@@ -336,7 +336,7 @@ static void refused(void *arg, int64_t position, const char *column, const struc
 	if (!c->first)
 		return;
 	c->unread++;
-	wbl_out_fmt(&text, "column \"%s\": %s: ", column ? column : "?", why);
+	wbl_out_fmt(&text, "column \"%s\": %s%s", column ? column : "?", why, value ? ": " : "");
 	if (value)
 		wbl_cell_show(&text, value);
 	if (text.len > 300)

@@ -77,7 +77,7 @@ static int32_t read_all(struct wbl_call *call, const char *path, struct wbl_out 
 		wbl_out_add(o, buf, (size_t)n);
 	if (fd >= 0)
 		close(fd);
-	if (n == 0)
+	if (n == 0 || (fd < 0 && errno == ENOENT)) /* nobody has decided anything yet */
 		return WBL_OK;
 	return wbl_error_report(call, WBL_E_UNAVAILABLE, path,
 		"Check the path; a file of decisions has at most 64 MiB.",

@@ -125,8 +125,11 @@ static int32_t refuse(struct data_flow *f, size_t i, int64_t position, const cha
 	const struct wbl_cell *in = f->check_only ? &f->cells[i]
 				    : c->at >= 0  ? &f->cells[c->at]
 						  : NULL;
+	struct wbl_cell made;
 
 	wbl_row_drop(&f->out);
+	if (!in && !c->veiled && data_state_value(f, i, position, &made))
+		in = &made;
 	return data_flow_reject(f, position, c->name, c->veiled ? NULL : in, why);
 }
 
