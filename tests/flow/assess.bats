@@ -163,7 +163,7 @@ sound()
 	asking=$!
 	most=0
 	while flow_lives $asking; do
-		for pid in $(pgrep -x whimbrel-host || true); do
+		for pid in $(pgrep -x whimbrel-host -P "$(flow_engine)" || true); do
 			kb=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' /proc/$pid/status 2>/dev/null || echo 0)
 			[ "${kb:-0}" -le $most ] || most=$kb
 		done

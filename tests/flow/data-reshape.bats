@@ -108,7 +108,7 @@ apply()
 @test "a transform that never ends: its chunk is stopped in time, tried again with a delay, and the run goes back" {
 	printf 'id,s\n1,x\n' >in.csv
 	spec 'transform = "odd"; act = "never ends"' '{ name = "id"; type = "int"; }, { name = "s"; type = "text"; }' \
-		'timeout = "300ms"; grace = "100ms"; attempts = 2;'
+		'timeout = "300ms"; grace = "100ms"; attempts = 2; validation = "basic";'
 	run apply
 	[ "$status" -ne 0 ]
 	flow_is rolled_back
