@@ -82,7 +82,8 @@ static int32_t data_repair(void *self, struct wbl_call *call, const struct wbl_w
 	return op->repair ? op->repair(call, work) : WBL_OK;
 }
 
-/* Operations whose verify has nothing to look at are done again after a death, never taken for done. */
+/* Operations whose verify has nothing to look at are done again after a death, never taken for done; so are the dead letters, which
+ * verify knows by the checkpoint only. */
 static int32_t data_probe(
 	void *self, struct wbl_call *call, const struct wbl_work *work, int32_t *ret_state)
 {
@@ -91,7 +92,7 @@ static int32_t data_probe(
 	data_call_begins(call, self, work);
 	if (!op)
 		return WBL_E_ABI;
-	if (op->verify != nothing)
+	if (op->verify != nothing && op->execute != data_letters_execute)
 		return WBL_E_UNSUPPORTED;
 	*ret_state = WBL_PROBE_PARTLY;
 	return WBL_OK;

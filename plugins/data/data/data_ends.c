@@ -178,6 +178,19 @@ int32_t data_identity(struct data_ends *e, const char *set, struct wbl_out *ret)
 	return data_lookups_identify(e, ret);
 }
 
+static int32_t changed(struct data_ends *e, const char *set)
+{
+	struct wbl_doc *doc = NULL;
+	const char *name =
+		describe(e, 0, set, &doc) ? NULL : wbl_node_str(wbl_doc_root(doc), "claims.0.name");
+	int32_t rc = wbl_error_report(e->call, WBL_E_STALE, name ? name : "source",
+		"Stop what writes to the source for the time of the copy, then start again.",
+		"the source has changed since the copy began");
+
+	wbl_doc_free(doc);
+	return rc;
+}
+
 int32_t data_source_same(struct data_ends *e, const char *set)
 {
 	const struct wbl_run_service *run = wbl_service(e->call, "wbl.run/1");
@@ -190,10 +203,7 @@ int32_t data_source_same(struct data_ends *e, const char *set)
 		return rc == WBL_END ? WBL_OK : rc;
 	rc = data_identity(e, set, &now);
 	if (!rc && (now.len != seen.len || memcmp(now.s, seen.data, seen.len) != 0))
-		rc = wbl_error_report(e->call, WBL_E_STALE, "source",
-			"Stop what writes to the source for the time of the copy, then start "
-			"again.",
-			"the source has changed since the copy began");
+		rc = changed(e, set);
 	wbl_out_clear(&now);
 	return rc;
 }

@@ -55,7 +55,11 @@ static const char *real(struct wbl_out *o, const struct wbl_cell *c, int32_t typ
 		return "JSON has no such number";
 	if (type != WBL_TYPE_REAL || c->tag != WBL_CELL_REAL)
 		return marked(o, c, c->tag == WBL_CELL_REAL ? WBL_TYPE_REAL : WBL_TYPE_REAL32);
-	wbl_cell_show(&text, c);
+	/* A whole number is read as one: every digit of those that 64 bits hold, not as few as tell it from its neighbours. */
+	if (d == trunc(d) && fabs(d) > 9007199254740992.0 && fabs(d) <= 9223372036854775808.0)
+		wbl_out_fmt(&text, "%.0f", d);
+	else
+		wbl_cell_show(&text, c);
 	wbl_out_json(o, NULL, text.s);
 	wbl_out_clear(&text);
 	return NULL;
