@@ -11,6 +11,7 @@
 
 #include <event2/event.h>
 
+#include "core/engine/claims.h"
 #include "core/engine/rehearse.h"
 #include "core/engine/run.h"
 #include "core/engine/upgrade.h"
@@ -125,43 +126,6 @@ void wbl_hosts_wake_waiting(struct wbl_engine *e)
 
 /* --- claims --- */
 
-static bool clash(const json_t *a, const json_t *b)
-{
-	const char *ma = wbl_json_str(a, "mode"), *mb = wbl_json_str(b, "mode");
-
-	if (!strcmp(ma, "shared") && !strcmp(mb, "shared"))
-		return false;
-	return !strcmp(wbl_json_str(a, "kind"), wbl_json_str(b, "kind")) &&
-	       !strcmp(wbl_json_str(a, "name"), wbl_json_str(b, "name"));
-}
-
-static const json_t *steps_clash(const struct wbl_run_step *a, const struct wbl_run_step *b)
-{
-	const json_t *x, *y;
-	size_t i, j;
-
-	json_array_foreach(json_object_get(a->def, "claims"), i, x) json_array_foreach(
-		json_object_get(b->def, "claims"), j, y) if (clash(x, y)) return x;
-	return NULL;
-}
-
-static bool runs_clash(const struct wbl_run *a, const struct wbl_run *b, char **ret_what)
-{
-	size_t i, j;
-
-	for (i = 0; i < a->nsteps; i++)
-		for (j = 0; j < b->nsteps; j++) {
-			const json_t *c = steps_clash(&a->steps[i], &b->steps[j]);
-
-			if (!c)
-				continue;
-			*ret_what = wbl_strf("%s %s is held by %s (%s)", wbl_json_str(c, "kind"),
-				wbl_json_str(c, "name"), b->id, wbl_run_state_name(b->state));
-			return true;
-		}
-	return false;
-}
-
 bool wbl_run_waits_for_claims(const struct wbl_run *run)
 {
 	return run->state == WBL_RUN_WAITING && run->status == WBL_E_LOCKED && !run->has_claims;
@@ -176,7 +140,7 @@ bool wbl_run_take_claims(struct wbl_run *run, char **ret_holder)
 	if (run->has_claims || run->rehearse)
 		return true;
 	for (other = run->engine->runs; other; other = other->next)
-		if (other != run && other->has_claims && runs_clash(run, other, ret_holder))
+		if (other != run && other->has_claims && wbl_claims_clash(run, other, ret_holder))
 			return false;
 	return run->has_claims = true;
 }
@@ -416,36 +380,6 @@ static bool barrier_opens(struct wbl_run *run, const char *name)
 	return true;
 }
 
-static bool is_running(const struct wbl_run_step *s)
-{
-	return s->state == WBL_STEP_EXECUTING || s->state == WBL_STEP_EXECUTED ||
-	       s->state == WBL_STEP_UP;
-}
-
-static bool claimed_by_a_running_one(const struct wbl_run_step *s)
-{
-	size_t i;
-
-	for (i = 0; i < s->run->nsteps; i++) {
-		const struct wbl_run_step *o = &s->run->steps[i];
-
-		if (o != s && is_running(o) && !(o->flags & WBL_STEP_BACKGROUND) &&
-			steps_clash(s, o))
-			return true;
-	}
-	return false;
-}
-
-static size_t running_count(const struct wbl_run *run)
-{
-	size_t i, n = 0;
-
-	for (i = 0; i < run->nsteps; i++)
-		if (is_running(&run->steps[i]) && !(run->steps[i].flags & WBL_STEP_BACKGROUND))
-			n++;
-	return n;
-}
-
 static bool waits_for_time(struct wbl_run_step *s)
 {
 	if (s->not_before <= wbl_now_mono())
@@ -471,8 +405,8 @@ static void try_start(struct wbl_run_step *s)
 		return;
 	if ((s->flags & WBL_STEP_FINALIZE) && !run->finalized && !run->rehearse)
 		return;
-	if (claimed_by_a_running_one(s) ||
-		(!(s->flags & WBL_STEP_BACKGROUND) && running_count(run) >= parallel_steps()))
+	if (wbl_claims_taken(s) ||
+		(!(s->flags & WBL_STEP_BACKGROUND) && wbl_claims_running(run) >= parallel_steps()))
 		return;
 	if (s->barrier && !barrier_opens(run, s->barrier))
 		return;

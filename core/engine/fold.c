@@ -512,6 +512,7 @@ void wbl_run_fold(struct wbl_run *run, const struct wbl_entry *e)
 {
 	struct wbl_run_step *s = e->step ? wbl_run_step(run, e->step) : NULL;
 
+	run->running_known = false;
 	if (e->epoch > run->epoch)
 		run->epoch = e->epoch;
 	switch (e->kind) {

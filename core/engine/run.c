@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
+#include "core/engine/claims.h"
 #include "core/engine/run.h"
 
 #include <stdio.h>
@@ -446,6 +447,7 @@ void wbl_run_free(struct wbl_engine *e, struct wbl_run *run)
 	if (!run)
 		return;
 	wbl_upgrade_free(run->upgrade);
+	wbl_claims_clear(run);
 	for (i = 0; i < run->nsteps; i++)
 		free_step(&run->steps[i]);
 	for (i = 0; i < run->ninstances; i++)
@@ -551,6 +553,7 @@ struct wbl_run *wbl_run_new(
 		run->steps[i].index = run->nsteps++;
 		wbl_json_puti(run->index, run->steps[i].id, (int64_t)i);
 	}
+	wbl_claims_make(run);
 	rc = check_steps(run, err);
 	if (!rc)
 		rc = resolve_all(run, err);

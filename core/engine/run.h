@@ -60,6 +60,16 @@ struct wbl_output_value {
 	int64_t generation;
 };
 
+struct wbl_step_claim {
+	size_t number; /* in the run's claims */
+	bool sole;     /* exclusive */
+};
+struct wbl_run_claim {
+	const json_t *def; /* the first that names it */
+	bool sole;         /* for one step at least */
+	size_t holders, sole_holders;
+};
+
 struct wbl_run_step {
 	struct wbl_run *run;
 	struct wbl_instance *instance;
@@ -70,6 +80,8 @@ struct wbl_run_step {
 	int32_t kind, inverse;
 	uint32_t flags;
 	size_t *after, nafter; /* indexes, barriers included */
+	struct wbl_step_claim *claims;
+	size_t nclaims;
 	struct wbl_run_step *finishes, *finished_by, *retry_from, *compensation;
 	bool is_compensation; /* never executed on the way forward */
 	int64_t grace_ns;     /* 0: the migration's */
@@ -144,6 +156,10 @@ struct wbl_run {
 	size_t nsteps, *order; /* topological */
 	struct wbl_instance **instances;
 	size_t ninstances;
+	struct wbl_run_claim *claims; /* different ones of all steps */
+	json_t *claim_index;          /* kind and name -> number */
+	size_t nclaims, running;      /* running: claims.c, valid when running_known */
+	bool running_known;
 
 	/* live */
 	bool touched, held;          /* held: found at the engine's start, not yet taken up */
