@@ -55,6 +55,71 @@ static void provides_cells(struct wbl_table *t, const json_t *m)
 	wbl_buf_clear(&b);
 }
 
+/* One line for each file that has a word in it: what it says about the module. */
+static void settings(struct wbl_paper *p, const json_t *m)
+{
+	static const struct {
+		const char *setting, *member;
+	} all[] = { { "enabled", "status" }, { "reason", "reason" }, { "sha256", "pin" },
+		{ "limits.memory", "memory_max" }, { "limits.cpu", "cpu_max_ns" },
+		{ "limits.processes", "processes_max" }, { "allow_setuid", "allow_setuid" },
+		{ "run_as", "run_as" } };
+	const json_t *places = json_object_get(m, "places");
+	size_t i;
+
+	for (i = 0; i < WBL_COUNT(all); i++) {
+		const char *place = wbl_json_str(places, all[i].setting);
+		const json_t *value = json_object_get(m, all[i].member);
+		WBL_AUTOFREE char *text = wbl_value_text(value);
+		char said[40] = "";
+
+		if (!place)
+			continue;
+		if (!strcmp(all[i].member, "memory_max"))
+			wbl_size_text((uint64_t)json_integer_value(value), said);
+		else if (!strcmp(all[i].member, "cpu_max_ns"))
+			wbl_duration_text(json_integer_value(value), said);
+		wbl_paper_wrap(p, 6, "%s %s, by %s", all[i].setting,
+			!strcmp(all[i].setting, "enabled")
+				? (strcmp(wbl_value_str(m, "status"), "disabled") ? "true"
+										  : "false")
+			: *said ? said
+				: text,
+			place);
+	}
+}
+
+/* Folder by folder, in the order in which they count: what came from there, and by whose word it is as it is. */
+static void origins(struct wbl_paper *p, const json_t *result)
+{
+	const json_t *folder, *m, *modules = json_object_get(result, "modules");
+	size_t i, k;
+
+	json_array_foreach(json_object_get(result, "folders"), i, folder)
+	{
+		const char *dir = json_string_value(folder);
+		size_t len = strlen(dir);
+		bool any = false;
+
+		json_array_foreach((json_t *)modules, k, m)
+		{
+			const char *path = wbl_value_str(m, "path"), *why;
+
+			if (strncmp(path, dir, len) || path[len] != '/' ||
+				strchr(path + len + 1, '/'))
+				continue;
+			if (!any)
+				wbl_paper_head(p, dir);
+			any = true;
+			why = wbl_value_str(json_object_get(m, "refused"), "text");
+			wbl_paper_line(p, "  %s", path + len + 1);
+			if (*why)
+				wbl_paper_wrap(p, 6, "refused: %s", why);
+			settings(p, m);
+		}
+	}
+}
+
 void wbl_render_handlers(struct wbl_paper *p, const json_t *result)
 {
 	const json_t *modules = json_object_get(result, "modules"), *m;
@@ -84,6 +149,7 @@ void wbl_render_handlers(struct wbl_paper *p, const json_t *result)
 	if (!json_array_size(modules))
 		wbl_paper_line(p, "no module was found");
 	wbl_table_print(t, p, 0);
+	origins(p, result);
 	if (json_array_size(problems))
 		wbl_paper_head(p, "Refused");
 	json_array_foreach((json_t *)problems, i, e)

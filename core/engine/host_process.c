@@ -238,6 +238,12 @@ static void describe_end(struct wbl_host_process *h, struct wbl_outcome_of_call 
 	} else if (h->why_code) {
 		o->status = h->why_code;
 		wbl_fail(&o->error, o->status, NULL, wbl_code_actions(o->status), "%s", h->why);
+	} else if (WIFSIGNALED(h->status) && WTERMSIG(h->status) == SIGXCPU) {
+		o->status = WBL_E_CRASHED;
+		wbl_fail(&o->error, o->status, NULL,
+			"whimbrel handler list shows which file of handlers.d sets it; raise it "
+			"there.",
+			"the handler's process has used up its CPU time (limits.cpu)");
 	} else if (WIFSIGNALED(h->status)) {
 		o->status = WBL_E_CRASHED;
 		wbl_fail(&o->error, o->status, NULL,

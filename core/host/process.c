@@ -55,14 +55,19 @@ static int32_t limit(const json_t *limits, const char *key, int resource, struct
 {
 	int64_t n = wbl_json_int(limits, key, -1);
 	struct rlimit r;
+	rlim_t most;
 
 	if (n < 0)
 		return 0;
 	if (getrlimit(resource, &r))
 		return wbl_fail_errno(err, WBL_E_RESOURCES, key, NULL, "the limit cannot be read");
-	if (r.rlim_max != RLIM_INFINITY && (rlim_t)n > r.rlim_max)
-		n = (int64_t)r.rlim_max;
+	most = r.rlim_max;
+	if (most != RLIM_INFINITY && (rlim_t)n > most)
+		n = (int64_t)most;
 	r = (struct rlimit){ (rlim_t)n, (rlim_t)n };
+	/* Two seconds more until the end without a word: SIGXCPU says which limit it was. */
+	if (resource == RLIMIT_CPU && (most == RLIM_INFINITY || (rlim_t)n + 2 <= most))
+		r.rlim_max += 2;
 	if (setrlimit(resource, &r))
 		return wbl_fail_errno(err, WBL_E_RESOURCES, key, "Raise the limit in handlers.d.",
 			"the limit of %lld cannot be set", (long long)n);

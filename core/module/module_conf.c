@@ -92,6 +92,26 @@ static void replace(char **field, const char *text)
 	*field = wbl_strdup(text);
 }
 
+/* Which file and line each setting comes from: the last one that mentions it. */
+static void note_places(const struct wbl_conf *c, struct wbl_module_entry *e)
+{
+	static const char *const settings[] = { "enabled", "sha256", "allow_setuid", "run_as",
+		"reason" };
+	size_t i;
+
+	if (!e->places)
+		e->places = json_object();
+	for (i = 0; i < WBL_COUNT(settings); i++)
+		if (json_object_get(c->json, settings[i]))
+			wbl_json_put(e->places, settings[i], wbl_conf_place(c, settings[i]));
+	for (i = 0; i < WBL_COUNT(limit_params); i++) {
+		WBL_AUTOFREE char *path = wbl_strf("limits.%s", limit_params[i].name);
+
+		if (json_object_get(json_object_get(c->json, "limits"), limit_params[i].name))
+			wbl_json_put(e->places, path, wbl_conf_place(c, path));
+	}
+}
+
 static void apply(const struct wbl_conf *c, const int64_t limits[WBL_COUNT(limit_params)],
 	struct wbl_module_entry *e)
 {
@@ -104,6 +124,7 @@ static void apply(const struct wbl_conf *c, const int64_t limits[WBL_COUNT(limit
 	replace(&e->reason, wbl_json_str(j, "reason"));
 	replace(&e->set_by,
 		wbl_conf_place(c, json_object_get(j, "enabled") ? "enabled" : "module"));
+	note_places(c, e);
 	if (limits[0])
 		e->memory_max = (uint64_t)limits[0];
 	if (limits[1])

@@ -298,8 +298,8 @@ static int32_t check_pin(
 		return 0;
 	return wbl_fail(err, WBL_E_USAGE, e->path,
 		"If the new file is right, write its digest there.",
-		"is not the file that %s asks for: its SHA-256 is %s, asked for is %s", e->set_by,
-		e->sha256, e->pin);
+		"is not the file that %s asks for: its SHA-256 is %s, asked for is %s",
+		wbl_module_place(e, "sha256"), e->sha256, e->pin);
 }
 
 /* Nobody may take the place of a module that an earlier folder has, or of what it provides. */
@@ -385,6 +385,7 @@ void wbl_registry_free(struct wbl_registry *r)
 		free(e->name);
 		wbl_manifest_free(e->manifest);
 		free(e->set_by);
+		json_decref(e->places);
 		free(e->reason);
 		free(e->pin);
 		free(e->run_as);
@@ -397,13 +398,18 @@ void wbl_registry_free(struct wbl_registry *r)
 	free(r);
 }
 
+const char *wbl_module_place(const struct wbl_module_entry *e, const char *setting)
+{
+	return e->places ? wbl_json_str(e->places, setting) : NULL;
+}
+
 static int32_t unusable(
 	const struct wbl_module_entry *e, const char *kind, const char *name, struct wbl_error *err)
 {
 	if (e->refused.code)
 		return wbl_fail(err, WBL_E_NOT_FOUND, e->refused.where, e->refused.hint,
 			"the %s \"%s\" is refused: %s", kind, name, e->refused.text);
-	return wbl_fail(err, WBL_E_NOT_FOUND, e->set_by,
+	return wbl_fail(err, WBL_E_NOT_FOUND, wbl_module_place(e, "enabled"),
 		"Write enabled = true; there, if it may be used.",
 		"the %s \"%s\" of the module \"%s\" is disabled%s%s", kind, name, e->name,
 		e->reason ? ": " : "", e->reason ? e->reason : "");
@@ -476,6 +482,8 @@ static json_t *entry_json(struct wbl_module_entry *e)
 		: e->enabled    ? "enabled"
 				: "disabled");
 	wbl_json_put(j, "set_by", e->set_by);
+	if (e->places)
+		json_object_set(j, "places", e->places);
 	wbl_json_put(j, "reason", e->reason);
 	wbl_json_put(j, "pin", e->pin);
 	if (e->memory_max)

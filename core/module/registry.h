@@ -15,7 +15,8 @@ struct wbl_module_entry {
 	char sha256[65];  /* of the file; "" until it is asked for: by a pin, find, json */
 	uint64_t seen[5]; /* device, inode, size, mtime s and ns of the file that was read */
 	bool enabled;
-	char *set_by;          /* file:line which enabled, disabled, pinned or limited it; NULL */
+	char *set_by;          /* file:line of the last file about it; NULL */
+	json_t *places;        /* of each setting: "sha256", "limits.memory"; file:line; NULL */
 	char *reason;          /* why the operator disabled it, in his words; NULL */
 	char *pin;             /* NULL or the SHA-256 asked for */
 	uint64_t memory_max;   /* bytes, 0: default */
@@ -54,5 +55,7 @@ int32_t wbl_registry_find(const struct wbl_registry *r, const char *interface, c
  * writable by others, nor any folder above it (root's sticky ones excepted). The pin is compared by
  * wbl_registry_load; who loads later compares entry->sha256. WBL_E_USAGE, WBL_E_UNAVAILABLE. */
 int32_t wbl_module_vet(const char *path, bool trust_any_owner, struct wbl_error *err);
+/* file:line which has set this setting of handlers.d last; NULL: nobody did. */
+const char *wbl_module_place(const struct wbl_module_entry *e, const char *setting);
 json_t *wbl_registry_json(const struct wbl_registry *r); /* for handler list */
 #endif

@@ -4,6 +4,7 @@
 
 #include "core/service/verbs.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +75,19 @@ static void check_loading(const struct wbl_engine *e, json_t *list, const char *
 	json_decref(j);
 }
 
+/* The kernel counts the processes of a user, and never those of root. */
+static void check_processes(json_t *list, const struct wbl_module_entry *m)
+{
+	WBL_AUTOFREE char *text = wbl_strf("at most %lld of the user %s",
+		(long long)m->processes_max, m->run_as ? m->run_as : "of the engine");
+	struct passwd *p = m->run_as ? getpwnam(m->run_as) : NULL;
+	bool holds = p ? p->pw_uid : geteuid();
+
+	check(list, holds, "processes",
+		holds ? text : "limits.processes does not hold: the kernel never counts root's",
+		"Name a user beside it: run_as.");
+}
+
 static void diagnose(struct wbl_control_request *r, const char *name)
 {
 	struct wbl_engine *e = r->control->engine;
@@ -111,6 +125,8 @@ static void diagnose(struct wbl_control_request *r, const char *name)
 			"Set enabled = true in that file.");
 	if (m)
 		check_error(list, "accepted", m->refused.code, &m->refused);
+	if (m && m->processes_max)
+		check_processes(list, m);
 	if (!rc && f)
 		check_loading(e, list, path);
 	wbl_manifest_free(manifest);
@@ -124,6 +140,8 @@ static json_t *info(const struct wbl_module_entry *m)
 	wbl_json_put(j, "path", m->path);
 	json_object_set_new(j, "enabled", json_boolean(m->enabled));
 	wbl_json_put(j, "set_by", m->set_by);
+	if (m->places)
+		json_object_set(j, "places", m->places);
 	if (m->manifest)
 		json_object_set_new(j, "manifest", wbl_manifest_json(m->manifest));
 	if (m->refused.code)
