@@ -459,7 +459,8 @@ static json_t *check_value(
 		if (json_is_boolean(given))
 			return json_boolean(json_is_true(given));
 		return wrong_type(c, path, given, "true or false",
-			json_is_string(given) ? "Write it without quotes." : NULL);
+			json_is_string(given) ? "Write it without quotes."
+					      : "Write true or false, without quotes.");
 	case WBL_PARAM_ENUM:
 		return check_enum(c, p, given, path);
 	case WBL_PARAM_SIZE:

@@ -249,7 +249,9 @@ static int32_t names_of_folder(const struct wbl_files *s, struct wbl_call *call,
 		closedir(d);
 	if (!d || (why && ret->n <= MOST_FILES))
 		return wbl_error_report(call, WBL_E_UNAVAILABLE, s->path,
-			"Check the folder's mode and the engine's user.",
+			why == ENOTDIR
+				? "It is a file: leave `as` out, or name a folder or a pattern."
+				: "Check the folder's mode and the engine's user.",
 			"cannot read the folder: %s", strerror(why));
 	return WBL_OK;
 }
@@ -664,6 +666,8 @@ static void tell_store(const struct wbl_files *s, struct wbl_out *o)
 	wbl_out_bool(o, "exists", s->exists);
 	wbl_out_open(o, "limits", '{');
 	wbl_out_int(o, "writers", 1);
+	if (s->as == WBL_AS_FILE)
+		wbl_out_text(o, "only", s->table);
 	wbl_out_close(o, '}');
 	wbl_out_open(o, "claims", '[');
 	wbl_out_open(o, NULL, '{');

@@ -153,6 +153,8 @@ int32_t data_source_same(struct data_ends *e, const char *set);
 int32_t data_identity(struct data_ends *e, const char *set, struct wbl_out *ret);
 
 int32_t data_plan(void *self, struct wbl_call *call, const struct wbl_work *work);
+/* data_ask.c: names and conditions that neither end knows, while the plan is made. PARAM. */
+int32_t data_ask(struct data_ends *e, const struct data_map *m, struct data_table *t);
 /* data_check.c: what the target would refuse. all 0: only the first rows of each table. MISMATCH. */
 int32_t data_check_rows(struct data_ends *e, struct data_map *m, int all, int planning);
 int32_t data_check(void *self, struct wbl_call *call, const struct wbl_work *work, int32_t level);

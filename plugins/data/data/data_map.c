@@ -77,11 +77,33 @@ struct data_table *data_map_find(struct data_map *m, const char *to)
 	return NULL;
 }
 
+static int32_t wrong_hint(
+	struct data_ends *e, const char *path, const char *hint, const char *what, const char *name)
+{
+	return wbl_error_report(e->call, WBL_E_PARAM, path, hint, "%s \"%s\"", what, name);
+}
+
 static int32_t wrong(struct data_ends *e, const char *path, const char *what, const char *name)
 {
-	return wbl_error_report(e->call, WBL_E_PARAM, path,
-		"Compare the mapping with the tables and columns of the source.", "%s \"%s\"", what,
-		name);
+	return wrong_hint(e, path, "Compare the mapping with the tables and columns of the source.",
+		what, name);
+}
+
+/* With the names that there are, as far as they fit into one line. */
+static int32_t no_table(struct data_ends *e, struct data_map *m, const char *name, const char *path)
+{
+	const struct wbl_node *s = wbl_node_at(wbl_doc_root(m->source), "sets.0");
+	struct wbl_out hint = { 0 };
+	int32_t rc;
+
+	wbl_out_fmt(&hint, "It has:");
+	for (; s && hint.len < 150; s = s->next)
+		wbl_out_fmt(&hint, " \"%s\"%s", wbl_node_str(s, "name"), s->next ? "," : ".");
+	if (s)
+		wbl_out_fmt(&hint, " and more.");
+	rc = wrong_hint(e, path, hint.s, "the source has no table", name);
+	wbl_out_clear(&hint);
+	return rc;
 }
 
 static struct data_column *add_column(struct data_table *t)
@@ -124,7 +146,8 @@ static int32_t constant(
 	wbl_cell_next(&cells, &cell);
 	bad = wbl_cell_cast(&c->constant, &cell, c->type, &why);
 	wbl_rows_clear(&text);
-	return bad ? wrong(e, path, why, value) : WBL_OK;
+	return bad ? wrong_hint(e, path, "Write `value` as its `type` wants it.", why, value)
+		   : WBL_OK;
 }
 
 static int32_t type_of(struct data_ends *e, struct data_map *m, struct data_column *c,
@@ -176,17 +199,19 @@ static int32_t map_column(struct data_ends *e, struct data_map *m, struct data_t
 		return wrong(e, path, "a column without a", "name");
 	made = wbl_node_str(spec, "compute") || wbl_node_at(spec, "generate.kind");
 	if ((c->from != NULL) + (c->expr != NULL) + (value != NULL) + made > 1)
-		return wrong(e, path,
+		return wrong_hint(e, path, "Leave one of them.",
 			"only one of from, expr, compute, generate and value for column", c->name);
 	if (!c->from && !c->expr && !value && !made)
 		c->from = c->name;
 	if (c->from && !(src = column_of(t->source, c->from)))
 		return no_column(e, t, c->from, path);
 	if (c->expr && !(e->source.capabilities & WBL_CAN_SQL))
-		return wrong(e, path, "the source evaluates no expressions:", c->expr);
+		return wrong_hint(e, path, "Use `compute`, which works for every store.",
+			"the source evaluates no expressions:", c->expr);
 	for (size_t i = 0; i + 1 < t->ncols; i++)
 		if (!strcasecmp(t->cols[i].name, c->name))
-			return wrong(e, path, "two columns of the target are called", c->name);
+			return wrong_hint(e, path, "Give one of them another name.",
+				"two columns of the target are called", c->name);
 	rc = type_of(e, m, c, spec, src, path);
 	rc = rc || !value ? rc : constant(e, c, value, path);
 	return rc ? rc : data_alter_read(e, t, t->ncols - 1, spec, path);
@@ -313,7 +338,7 @@ static int32_t map_pair(struct data_ends *e, struct data_map *m, struct data_tab
 
 	t->source = find_set(m->source, &m->source_at, from);
 	if (!t->source)
-		return wrong(e, path, "the source has no table", from);
+		return no_table(e, m, from, path);
 	t->from = wbl_node_str(t->source, "name");
 	rc = data_transform_open(e, t, spec, path);
 	if (rc)
@@ -322,7 +347,8 @@ static int32_t map_pair(struct data_ends *e, struct data_map *m, struct data_tab
 	t->autoincrement = wbl_node_bool(t->source, "autoincrement", 0);
 	t->where = wbl_node_str(spec, "where");
 	if (t->where && *t->where && !(e->source.capabilities & WBL_CAN_SQL))
-		return wrong(e, path, "the source knows no filter:", t->where);
+		return wrong_hint(e, path, "Use `filter`, which works for every store.",
+			"the source evaluates no conditions:", t->where);
 	t->indexes = wbl_node_at(spec, "indexes");
 	t->foreign_keys = wbl_node_at(spec, "foreign_keys");
 	if ((!t->indexes || !t->indexes->count) && !wbl_node_at(spec, "columns.0") &&
@@ -388,7 +414,8 @@ static int32_t map_table(
 	if (all && (all->kind != WBL_NODE_ARRAY || !all->count))
 		all = NULL;
 	if (all && from)
-		return wrong(e, path, "only one of from and from_all, beside", from);
+		return wrong_hint(e, path, "Leave one of them.",
+			"only one of from and from_all, beside", from);
 	if (all)
 		from = all->child->text.s;
 	if (!from)
@@ -397,7 +424,9 @@ static int32_t map_table(
 		return wrong(e, path, "the source has no", "table");
 	to = to ? to : from;
 	if (data_map_find(m, to))
-		return wrong(e, path, "two tables go to", to);
+		return wrong_hint(e, path,
+			"Name them together by `from_all`, or give one another name by `to`.",
+			"two tables go to", to);
 	m->tables = wbl_sdk_grow(m->tables, (m->ntables + 1) * sizeof *m->tables);
 	t = &m->tables[m->ntables++];
 	memset(t, 0, sizeof *t);

@@ -84,6 +84,13 @@ static int overlap_of(const char *text, int64_t *ret_n, int64_t *ret_unit)
 	return *ret_unit < 0 || *ret_n > INT64_MAX / 100000 ? -1 : 0;
 }
 
+int data_overlap_check(const char *text)
+{
+	int64_t n, unit;
+
+	return overlap_of(text, &n, &unit);
+}
+
 static int two(const char *s)
 {
 	return s[0] >= '0' && s[0] <= '9' && s[1] >= '0' && s[1] <= '9'

@@ -61,6 +61,11 @@ static int32_t check_changes(struct data_ends *e, const struct data_table *t, co
 	if (n->by == DATA_BY_COLUMN && (!n->column || !*n->column))
 		return wrong(e, path, "Name it: column = \"updated_at\".",
 			"changes by a column, and no column");
+	if (n->by != DATA_BY_COLUMN && n->overlap && *n->overlap)
+		return wrong(e, path, "Take it out, or set by = \"column\".",
+			"an overlap, and no column whose marks it could be behind");
+	if (n->overlap && *n->overlap && data_overlap_check(n->overlap))
+		return wrong(e, path, "Write 90, 30s, 5m, 36h or 2d.", "an overlap that is none");
 	if ((n->by == DATA_BY_COLUMN || n->gone) && !(e->source.capabilities & WBL_CAN_SQL))
 		return wrong(e, path, "Use by = \"digest\".",
 			"the source evaluates no conditions, so a column cannot tell its changes");

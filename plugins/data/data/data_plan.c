@@ -446,7 +446,8 @@ static int32_t plan_all(struct plan *p)
 	rc = rc ? rc : observe_target(p);
 	for (size_t i = 0; !rc && i < n; i++) {
 		p->ids[i] = step_id(p->map.tables[i].to, i);
-		rc = check_references(p, &p->map.tables[i]);
+		rc = data_ask(&p->ends, &p->map, &p->map.tables[i]);
+		rc = rc ? rc : check_references(p, &p->map.tables[i]);
 		rc = rc ? rc : check_pair(p, &p->map.tables[i]);
 		rc = rc ? rc : count_table(p, i);
 	}

@@ -34,6 +34,7 @@ void data_verify_params(const struct data_map *m, char *const *ids, struct wbl_o
 /* The step at the end that notes how far both sides are in step, where any table asks for it. */
 int32_t data_marks_step(struct data_ends *e, const struct data_map *m, char *const *ids,
 	const char *const *after, const struct wbl_claim *const *claims);
+int data_overlap_check(const char *text); /* 0: one that can be understood */
 int32_t data_marks_plan(struct data_ends *e, const struct data_map *m, struct data_table *t);
 /* Of all tables: is there nothing to be done? */
 int data_nothing(const struct data_map *m);

@@ -154,6 +154,12 @@ static int32_t check_names(struct wbl_file_set *set, const char *path, struct wb
 
 static int32_t empty(struct wbl_reader *r)
 {
+	const struct csv_self *s = (const struct csv_self *)r->set->store;
+
+	if (s->skip_lines || s->comment >= 0)
+		return wbl_error_report(r->call, WBL_E_PARAM, r->file->path,
+			"Check `skip_lines` and `comment`.",
+			"no record is left behind the lines that are passed over");
 	return wbl_error_report(
 		r->call, WBL_E_PARAM, r->file->path, "Check the path.", "the file is empty");
 }

@@ -83,6 +83,11 @@ int32_t sqlite_prepare(struct sqlite_self *s, const char *sql, sqlite3_stmt **re
 	const char *tail = NULL;
 	int rc = sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, &tail);
 
+	if (rc == SQLITE_ERROR)
+		return wbl_error_report(s->call, WBL_E_PARAM, s->path,
+			"Compare the names in `where`, `expr` and the like with those of the "
+			"database.",
+			"%s, in: %.400s", sqlite3_errmsg(s->db), sql);
 	if (rc)
 		return sqlite_fail(s, rc, sql);
 	if (!*ret || tail[strspn(tail, " \t\r\n;")]) {
