@@ -130,3 +130,55 @@ refused()
 	whimbrel report last --differences | grep -q '^rejected t b.csv:2: n not a whole number'
 	whimbrel report last | grep -q 'those that were\|1 row copied, 1 found, every one equal; 1 left out'
 }
+
+# "GROUP OPTION DEFAULT VALUES" of all options that a manifest has, groups called by the option that holds them.
+declared()
+{
+	whimbrel -o json handler info data | jq -r '
+		def size: if . >= 1048576 and . % 1048576 == 0 then "\(. / 1048576)M" else tostring end;
+		def told: if .default == null then "-" elif .type == "size" then .default | size
+			elif .type == "duration" then "\(.default / 1000000000)s" else .default | tostring end;
+		def walk(group): .params[] | "\(group)\t\(.name)\t\(told)\t\(if .type == "enum" then .values | join(", ") else "-" end)",
+			(.name as $n | if .params then walk($n) elif .items.params? then .items | walk($n) else empty end);
+		first(.. | objects | select(.params?)) | walk("options")' | grep -vP '^options\t(source|target)\t' | sort -u
+}
+
+# The same of the page: the tables below the headings that are names of options.
+documented()
+{
+	awk -F ' *[|] *' -v OFS='\t' '
+		/^## / { on = /^## Options/ }
+		/^### / { group = $0; gsub(/[# `]/, "", group) }
+		on && /^\| `/ {
+			name = $2; gsub(/`/, "", name)
+			values = $3 ~ /,/ ? $3 : "-"
+			print group, name, $4 == "" ? "-" : $4, values }' "$WBL_SRC/docs/data.md" | sort -u
+}
+
+@test "docs/data.md has every option with its default and its values, and no other" {
+	declared >a
+	documented >b
+	[ "$(wc -l <a)" -gt 80 ]
+	diff a b
+}
+
+@test "the stores' pages have every parameter, and no other" {
+	for store in csv jsonl sqlite; do
+		whimbrel -o json handler info $store | jq -r 'first(.. | objects | select(.params?)) | .params[].name' | sort >a
+		awk '/^\| parameter/ { on = 1 } /^$/ { on = 0 } on && /^\| `/ { sub(/^\| /, ""); sub(/ \|.*/, ""); gsub(/[`,]/, " "); print }' \
+			"$WBL_SRC/plugins/stores/$store/$store.md" | tr -s ' ' '\n' | grep . | sort >b
+		[ "$(wc -l <a)" -ge 2 ]
+		diff a b
+	done
+}
+
+@test "links within the page lead somewhere" {
+	for page in data.md cookbook.md; do
+		grep -o '](#[^)]*)' "$WBL_SRC/docs/$page" | tr -d '](#)' | sort -u | while read -r a; do
+			sed -n 's/^##* //p' "$WBL_SRC/docs/$page" | tr 'A-Z ' 'a-z-' | tr -d '.,:`' | grep -qxF -- "$a" || { echo "$page: leads nowhere: $a"; exit 1; }
+		done
+		grep -o '](\.*[a-z][^)#]*' "$WBL_SRC/docs/$page" | sed 's/^](//' | sort -u | while read -r f; do
+			[ -e "$WBL_SRC/docs/$f" ] || { echo "$page: is not there: $f"; exit 1; }
+		done
+	done
+}
