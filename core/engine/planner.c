@@ -555,6 +555,28 @@ static void finish(struct wbl_planner *p)
 	free(p);
 }
 
+/* What else was told on the way to a failure: often its cause. */
+static void keep_told(struct wbl_planner *p, const char *name, const struct wbl_outcome_of_call *o)
+{
+	const json_t *d;
+	size_t i;
+
+	json_array_foreach(o->diagnostics, i, d)
+	{
+		const char *text = wbl_json_str(d, "text");
+		struct wbl_error e = { 0 };
+		json_t *error;
+
+		if (wbl_json_int(d, "severity", 1) > 1 || !text || !strcmp(text, o->error.text))
+			continue;
+		wbl_fail(&e, (int32_t)wbl_json_int(d, "code", o->status), wbl_json_str(d, "where"),
+			wbl_json_str(d, "hint"), "%s", text);
+		error = wbl_json_error(&e);
+		wbl_json_put(error, "migration", name);
+		json_array_append_new(p->errors, error);
+	}
+}
+
 static void on_planned(struct wbl_call_request *call, const struct wbl_outcome_of_call *o)
 {
 	struct wbl_planner *p = call->instance->planner;
@@ -575,6 +597,7 @@ static void on_planned(struct wbl_call_request *call, const struct wbl_outcome_o
 		error = wbl_step_error_json(o);
 		wbl_json_put(error, "migration", call->instance->name);
 		json_array_append_new(p->errors, error);
+		keep_told(p, call->instance->name, o);
 	}
 	p->open--;
 	finish(p);

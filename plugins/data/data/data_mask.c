@@ -21,7 +21,9 @@ int32_t data_mask_key(struct wbl_call *call, const char *path, uint8_t key[MASK_
 		rc = params->secret(call, at.s, secret, sizeof secret, &len);
 	if (rc)
 		rc = wbl_error_report(call, rc < 0 ? rc : WBL_E_PARAM, at.s,
-			"Give the key as a reference to a secret, for example env:MASK_KEY.",
+			"Set it where the engine runs (a running one keeps its environment: "
+			"whimbrel stop), "
+			"or name a file.",
 			"the key of the mask cannot be read");
 	else if (len < SHORTEST)
 		rc = wbl_error_report(call, WBL_E_PARAM, at.s,
