@@ -91,6 +91,16 @@ static void read_dynamic(struct wbl_elf *e, const Elf64_Ehdr *h, const Elf64_Shd
 	}
 }
 
+static bool is_note(const struct wbl_elf *e, const Elf64_Ehdr *h, const Elf64_Shdr *s)
+{
+	const Elf64_Shdr *names = section(e, h, h->e_shstrndx);
+	const char *name =
+		names ? text_at(e, names->sh_offset + s->sh_name, names->sh_offset + names->sh_size)
+		      : NULL;
+
+	return name && !strcmp(name, ".note.whimbrel");
+}
+
 static bool has_note(const struct wbl_elf *e, const Elf64_Phdr *p)
 {
 	const char *notes = look(e, p->p_offset, p->p_filesz);
@@ -143,6 +153,8 @@ int32_t wbl_elf_read(const char *path, struct wbl_elf *ret, struct wbl_error *er
 			read_symbols(ret, h, s);
 		if (s && s->sh_type == SHT_DYNAMIC)
 			read_dynamic(ret, h, s);
+		if (s && is_note(ret, h, s))
+			ret->note = true;
 	}
 	return 0;
 }

@@ -11,6 +11,7 @@ struct wbl_elf {
 	char **exports, **needed; /* names; NULL-ended */
 	size_t nexports, nneeded;
 	bool bind_now, exec_stack, text_relocations;
+	bool note;        /* there is a section .note.whimbrel */
 	bool note_loaded; /* a note of ours lies in a segment, so that strip leaves it alone */
 	struct wbl_buf file;
 };

@@ -36,11 +36,17 @@ static enum wbl_verdict bad_end(
 
 enum wbl_verdict wbl_semantics_execute(struct wbl_kit *k)
 {
+	struct wbl_buf why = { 0 };
 	enum wbl_verdict v;
 	struct wbl_world w;
 
-	if (!wbl_world_open(k, &w, &v))
+	/* An earlier test may have been the first to try. */
+	if (!wbl_world_open(k, &w, &v)) {
+		if (wbl_world_failed(k, &why))
+			v = wbl_kit_fail(k, "%s", why.data ? why.data : "it cannot be tried");
+		wbl_buf_clear(&why);
 		return v;
+	}
 	wbl_world_close(k, &w);
 	return WBL_PASS;
 }

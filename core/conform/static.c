@@ -142,14 +142,15 @@ enum wbl_verdict wbl_static_strip(struct wbl_kit *k)
 {
 	struct wbl_error err = { 0 };
 	struct wbl_elf e;
-	bool loaded;
+	bool there, loaded;
 
-	if (!k->manifest)
-		return no_manifest(k);
 	if (wbl_elf_read(k->path, &e, &err))
 		return not_read(k, &e, &err);
+	there = e.note;
 	loaded = e.note_loaded;
 	wbl_elf_clear(&e);
+	if (!there && !loaded)
+		return no_manifest(k);
 	if (!loaded)
 		return wbl_kit_fail(k,
 			"the section .note.whimbrel is in no segment: strip would take it "

@@ -316,8 +316,8 @@ bool wbl_world_open(struct wbl_kit *k, struct wbl_world *w, enum wbl_verdict *re
 		return false;
 	}
 	if (get_text(k, "failed", &mark)) {
-		wbl_buf_clear(&mark);
 		*ret_verdict = wbl_kit_skip(k, "the migration does not work undisturbed");
+		wbl_buf_clear(&mark);
 		return false;
 	}
 	if (!get_text(k, "ready", &mark)) {
@@ -325,7 +325,7 @@ bool wbl_world_open(struct wbl_kit *k, struct wbl_world *w, enum wbl_verdict *re
 		v = v == WBL_PASS ? make_plan(k) : v;
 		v = v == WBL_PASS ? make_done(k, w) : v;
 		if (v != WBL_PASS) {
-			put_text(k, "failed", "1", 1);
+			put_text(k, "failed", k->why.data, k->why.len);
 			wbl_world_close(k, w);
 			*ret_verdict = v;
 			return false;
@@ -340,6 +340,11 @@ bool wbl_world_open(struct wbl_kit *k, struct wbl_world *w, enum wbl_verdict *re
 	}
 	wbl_world_reset(k, "planned");
 	return true;
+}
+
+bool wbl_world_failed(struct wbl_kit *k, struct wbl_buf *ret)
+{
+	return get_text(k, "failed", ret);
 }
 
 void wbl_world_close(struct wbl_kit *k, struct wbl_world *w)

@@ -20,6 +20,8 @@ int wbl_world_command(struct wbl_kit *k, const char *const *env, struct wbl_buf 
 
 /* False: the test is over with *ret_verdict. */
 bool wbl_world_open(struct wbl_kit *k, struct wbl_world *w, enum wbl_verdict *ret_verdict);
+/* True: it could not be made; why. */
+bool wbl_world_failed(struct wbl_kit *k, struct wbl_buf *ret);
 void wbl_world_close(struct wbl_kit *k, struct wbl_world *w);
 /* "planned": as before the first apply. "done": as after it. */
 void wbl_world_reset(struct wbl_kit *k, const char *to);
