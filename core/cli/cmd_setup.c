@@ -4,6 +4,7 @@
 
 #include "core/cli/cli.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -178,15 +179,39 @@ static int make_new(struct wbl_cli *c)
 	return exit;
 }
 
+/* The kit is a program of its own, beside this one or where it is installed; this process becomes it. */
+static int check_module(struct wbl_cli *c)
+{
+	const char *argv[] = { "whimbrel-conform", "-o", c->json ? "json" : "text",
+		c->args[1] ? c->args[1] : "--help", c->args[2] ? "--fixture" : NULL, c->args[2],
+		NULL };
+	struct wbl_error err = { 0 };
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	char *slash = n > 0 ? memrchr(self, '/', (size_t)n) : NULL;
+	WBL_AUTOFREE char *beside =
+		slash ? wbl_strf("%.*s/%s", (int)(slash - self), self, argv[0]) : NULL;
+
+	if (beside)
+		execv(beside, (char *const *)argv);
+	execv(WBL_BINDIR "/whimbrel-conform", (char *const *)argv);
+	wbl_fail_errno(&err, WBL_E_NOT_FOUND, "whimbrel-conform",
+		"Install it: it comes with the files for authors of handlers.",
+		"cannot be started");
+	return wbl_cli_fail(c, &err);
+}
+
 int wbl_cmd_handler(struct wbl_cli *c)
 {
-	static const char *const words[] = { "list", "info", "doctor", "new", NULL };
+	static const char *const words[] = { "list", "info", "doctor", "check", "new", NULL };
 	const char *op = c->args[0];
 	struct wbl_error err = { 0 };
 	json_t *args, *result;
 
 	if (!strcmp(op, "new"))
 		return make_new(c);
+	if (!strcmp(op, "check"))
+		return check_module(c);
 	if (strcmp(op, "list") && strcmp(op, "info") && strcmp(op, "doctor"))
 		return wrong_word(c, op, words);
 	if (!strcmp(op, "info") && !c->args[1]) {

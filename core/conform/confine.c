@@ -53,15 +53,19 @@ static void allow(int rules, const char *folder, uint64_t access)
 
 int wbl_confine(const char *const *folders)
 {
+	/* Not /dev as a whole: /dev/shm is there. */
+	static const char *const devices[] = { "/dev/null", "/dev/zero", "/dev/full", "/dev/tty",
+		"/proc" };
 	struct landlock_ruleset_attr attr = { .handled_access_fs = known() };
 	int rules = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0), rc;
+	size_t i;
 
 	if (rules < 0)
 		return -1;
 	for (; *folders; folders++)
 		allow(rules, *folders, known());
-	allow(rules, "/dev", LANDLOCK_ACCESS_FS_WRITE_FILE);
-	allow(rules, "/proc", LANDLOCK_ACCESS_FS_WRITE_FILE);
+	for (i = 0; i < sizeof devices / sizeof *devices; i++)
+		allow(rules, devices[i], LANDLOCK_ACCESS_FS_WRITE_FILE);
 	rc = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (!rc)
 		rc = (int)syscall(SYS_landlock_restrict_self, rules, 0);

@@ -18,7 +18,7 @@
 #include "core/conform/cast.h"
 #include "core/conform/fixture.h"
 
-enum { LOAD_SLOW_MS = 200, LOAD_TRIES = 3, QUICK_MS = 5000 };
+enum { LOAD_SLOW_MS = 200, LOAD_TRIES = 3, QUICK_MS = 5000, LEAVE_MS = 450 };
 
 /* --- loaded by whimbrel-host --check --- */
 
@@ -535,6 +535,7 @@ enum wbl_verdict wbl_contract_ends(struct wbl_kit *k)
 	enum wbl_verdict v = WBL_PASS;
 	struct wbl_stage s;
 	struct wbl_world w;
+	int64_t began, took;
 	char how[128];
 	int status;
 
@@ -543,10 +544,16 @@ enum wbl_verdict wbl_contract_ends(struct wbl_kit *k)
 	v = WBL_PASS;
 	play_all(&s, &w);
 	if (!wbl_stage_host(&s)) {
+		began = wbl_now_mono();
 		status = wbl_stage_end(&s);
+		took = (wbl_now_mono() - began) / 1000000;
 		if (status == -1 || !WIFEXITED(status) || WEXITSTATUS(status))
 			v = wbl_kit_fail(k, "when the engine has closed, its host %s",
 				wbl_stage_death(&s, how));
+		else if (took >= LEAVE_MS) /* the host has ended itself then */
+			v = wbl_kit_fail(k,
+				"destroy had not returned %lld ms after the engine closed",
+				(long long)took);
 	}
 	wbl_cast_close(k, &s, &w);
 	return v;

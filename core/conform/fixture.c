@@ -16,9 +16,11 @@
 #include "core/conform/world.h"
 #include "core/module/conf_json.h"
 
+/* In a group beside a migration, or on their own with the spec as a text. */
 static const struct wbl_conf_key keys[] = { { "kind", WBL_CONF_TEXT, false },
 	{ "make", WBL_CONF_TEXT, false }, { "digest", WBL_CONF_TEXT, false },
-	{ "tamper", WBL_CONF_TEXT, false }, { NULL, WBL_CONF_ANY, false } };
+	{ "tamper", WBL_CONF_TEXT, false }, { "spec", WBL_CONF_TEXT, false },
+	{ NULL, WBL_CONF_ANY, false } };
 
 static char *copy_of(const json_t *j, const char *key)
 {
@@ -53,25 +55,38 @@ static int32_t read_spec(struct wbl_fixture *f, const char *text, struct wbl_err
 
 static int32_t read_group(struct wbl_fixture *f, const struct wbl_conf *c, struct wbl_error *err)
 {
+	static const char *const kinds[] = { "files", "directory", "sqlite", "none" };
 	const json_t *group = json_object_get(c->json, "fixture");
+	bool alone = !group && !json_object_get(c->json, "migration") &&
+		     !json_object_get(c->json, "migrations");
+	size_t i;
 	int32_t rc;
 
-	if (!json_is_object(group))
+	if (!alone && !json_is_object(group))
 		return wbl_fail(err, WBL_E_USAGE, f->file,
 			"Write fixture: { make = \"...\"; }; beside the migration.",
 			"has no group \"fixture\"");
-	rc = wbl_conf_check(c, group, "fixture", keys, err);
+	group = alone ? c->json : group;
+	rc = wbl_conf_check(c, group, alone ? "" : "fixture", keys, err);
 	if (rc)
 		return rc;
 	f->kind = copy_of(group, "kind");
 	f->make = copy_of(group, "make");
 	f->digest = copy_of(group, "digest");
 	f->tamper = copy_of(group, "tamper");
+	f->spec = copy_of(group, "spec");
 	if (!f->kind)
 		f->kind = wbl_strdup("files");
-	if (strcmp(f->kind, "files") && strcmp(f->kind, "directory") && strcmp(f->kind, "sqlite"))
-		return wbl_conf_fail(c, "fixture.kind", "Write files, directory or sqlite.", err,
+	for (i = 0; i < WBL_COUNT(kinds) && strcmp(kinds[i], f->kind); i++)
+		;
+	if (i == WBL_COUNT(kinds))
+		return wbl_conf_fail(c, alone ? "kind" : "fixture.kind",
+			"Write files, directory, sqlite or none.", err,
 			"\"%s\" is no kind of fixture", f->kind);
+	if (alone && !f->spec && strcmp(f->kind, "none"))
+		return wbl_fail(err, WBL_E_USAGE, f->file,
+			"Write the migration beside a group \"fixture\", or as the text \"spec\".",
+			"says no migration");
 	return 0;
 }
 
@@ -96,7 +111,7 @@ int32_t wbl_fixture_load(const char *path, struct wbl_fixture **ret, struct wbl_
 			text.data ? text.data : "", text.len, path, WBL_SCAN_SPEC, &c, err);
 	if (!rc)
 		rc = read_group(f, c, err);
-	if (!rc)
+	if (!rc && !f->spec && strcmp(f->kind, "none"))
 		rc = read_spec(f, text.data, err);
 	wbl_conf_free(c);
 	wbl_buf_clear(&text);

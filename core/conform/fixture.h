@@ -8,7 +8,7 @@
 
 struct wbl_fixture {
 	char *file, *dir;
-	char *kind;                   /* "files", "directory", "sqlite": how it is looked at */
+	char *kind; /* "files", "directory", "sqlite": how it is looked at; "none": there is no world */
 	char *make, *digest, *tamper; /* commands; NULL: none */
 	char *spec;                   /* without the group `fixture`; not yet expanded */
 };

@@ -240,6 +240,18 @@ static int make_scratch(struct wbl_kit *k)
 	return rc ? wrong(err.text, err.where) : 0;
 }
 
+/* Those of the tree in which this program was built, else the installed ones. */
+static void add_modules(struct wbl_buf *b)
+{
+	char *built = program("plugins/mods/.libs", "");
+
+	if (!access(built, R_OK))
+		wbl_buf_addf(b, ":%s", built);
+	else if (!access(WBL_MODULEDIR, R_OK))
+		wbl_buf_addf(b, ":%s", WBL_MODULEDIR);
+	free(built);
+}
+
 static void find_programs(struct asked *a)
 {
 	struct wbl_kit *k = &a->kit;
@@ -262,8 +274,8 @@ static void find_programs(struct asked *a)
 		wbl_buf_addf(&b, ":%s", a->handlers.data);
 	if (more && *more)
 		wbl_buf_addf(&b, ":%s", more);
-	else if (!access(WBL_MODULEDIR, R_OK))
-		wbl_buf_addf(&b, ":%s", WBL_MODULEDIR);
+	else
+		add_modules(&b);
 	k->handlers = wbl_buf_take(&b);
 }
 
@@ -339,6 +351,10 @@ static int run(struct asked *a, const char *module)
 		NULL, WBL_KIT_DOING, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (!status && k->fixture_file && wbl_fixture_load(k->fixture_file, &k->fixture, &err))
 		status = wrong(err.text, err.where);
+	if (k->fixture && !strcmp(k->fixture->kind, "none")) {
+		wbl_fixture_free(k->fixture);
+		k->fixture = NULL;
+	}
 	n = status ? 0 : choose(k, tests);
 	if (!status && !n)
 		status = wrong("no test is called so", k->only ? k->only : "--level");

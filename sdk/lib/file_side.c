@@ -322,6 +322,23 @@ int32_t wbl_side_create(struct wbl_side *s, struct wbl_call *call)
 	return WBL_OK;
 }
 
+/* A write may take less than it was given, and that is no error yet. */
+static int write_whole(int fd, const char *data, size_t left, off_t at)
+{
+	while (left) {
+		ssize_t n = pwrite(fd, data, left, at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -1;
+		data += n;
+		at += n;
+		left -= (size_t)n;
+	}
+	return 0;
+}
+
 int32_t wbl_side_add(struct wbl_side *s, struct wbl_call *call, const char *text)
 {
 	struct wbl_out line = { 0 };
@@ -333,8 +350,7 @@ int32_t wbl_side_add(struct wbl_side *s, struct wbl_call *call, const char *text
 	wbl_out_add(&line, text, strlen(text));
 	wbl_out_add(&line, "\n", 1);
 	bad = ftruncate(s->fd, (off_t)s->end) ||
-	      pwrite(s->fd, line.s, line.len, (off_t)s->end) != (ssize_t)line.len ||
-	      fdatasync(s->fd);
+	      write_whole(s->fd, line.s, line.len, (off_t)s->end) || fdatasync(s->fd);
 	if (bad) {
 		int why = errno;
 
