@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -64,6 +65,7 @@ struct wbl_play *wbl_play_spawn(const struct wbl_play_options *o)
 		be_the_host(p, pair[1], err[1]);
 	if (o->swap)
 		p->pid = getppid();
+	p->pidfd = pidfd_open(p->pid, 0);
 	close(pair[1]);
 	close(err[1]);
 	p->sock = pair[0];
@@ -89,12 +91,12 @@ static void take_output(struct wbl_play *p)
 static bool wait_for_frame(struct wbl_play *p)
 {
 	int64_t until = wbl_now_mono() + INT64_C(1000000) * (p->o.wait_ms ? p->o.wait_ms : 20000);
-	struct pollfd fds[2] = { { .fd = p->sock, .events = POLLIN },
-		{ .fd = p->err_fd, .events = POLLIN } };
+	struct pollfd fds[3] = { { .fd = p->sock, .events = POLLIN },
+		{ .fd = p->err_fd, .events = POLLIN }, { .fd = p->pidfd, .events = POLLIN } };
 	int64_t left;
 
 	while ((left = (until - wbl_now_mono()) / 1000000) > 0) {
-		if (poll(fds, 2, (int)left) <= 0)
+		if (poll(fds, 3, (int)left) <= 0)
 			continue;
 		if (fds[1].revents)
 			take_output(p);
@@ -102,6 +104,9 @@ static bool wait_for_frame(struct wbl_play *p)
 			fds[1].fd = -1;
 		if (fds[0].revents)
 			return true;
+		/* Dead, though a child which it has left may hold the socket. */
+		if (fds[2].revents)
+			return poll(fds, 1, 0) > 0;
 	}
 	p->late = true;
 	return false;
@@ -294,6 +299,7 @@ int wbl_play_stop(struct wbl_play *p, char **ret_err)
 		*ret_err = wbl_buf_take(&p->said);
 	wbl_buf_clear(&p->said);
 	close(p->err_fd);
+	close(p->pidfd);
 	close(p->lock_fd);
 	if (p->artefact >= 0)
 		close(p->artefact);

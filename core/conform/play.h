@@ -27,7 +27,7 @@ struct wbl_play_options {
 
 struct wbl_play {
 	struct wbl_play_options o;
-	int sock, err_fd, lock_fd, artefact;
+	int sock, err_fd, lock_fd, pidfd, artefact;
 	pid_t pid;
 	uint32_t seq;
 	json_t *seen; /* of the present call: [{type, json, blob}] */
