@@ -66,7 +66,8 @@ static bool one_batch(uint64_t seed, int batch, size_t n, size_t *ret_rows)
 
 	walk_draw(&d, batch, &w);
 	for (i = 0; i < n; i++) {
-		table_draw(&d, (int)i, &t[i]);
+		/* Lines that hold whole numbers only give their column that type, and then its numbers may be quoted. */
+		table_draw(&d, (int)i, strcmp(w.quoting, "all") != 0, &t[i]);
 		list[i] = &t[i];
 		*ret_rows += t[i].nrows;
 	}

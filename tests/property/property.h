@@ -85,7 +85,8 @@ const char *type_name(int type);
 /* What makes a key's value another one than all others. */
 void cell_identity(const struct cell *c, int type, struct wbl_buf *b);
 
-void table_draw(struct draw *d, int id, struct table *ret);
+/* loose: are there columns of type any? */
+void table_draw(struct draw *d, int id, bool loose, struct table *ret);
 void table_write(sqlite3 *db, const struct table *t);
 void table_print(FILE *f, const struct table *t);
 unsigned row_refused(const struct table *t, const struct cell *row);

@@ -33,7 +33,7 @@ static const char *const odd_names[] = { "id", "a b", "select", "q\"uote", "it's
 	"very_long_name_of_a_column_that_goes_on_and_on_for_as_long_as_it_is_wanted", "_rowid_",
 	"oid", "tab\there" };
 
-static void draw_columns(struct draw *d, struct table *t)
+static void draw_columns(struct draw *d, bool loose, struct table *t)
 {
 	size_t from = draw_below(d, WBL_COUNT(odd_names)), step = 1 + draw_below(d, 4);
 	int i;
@@ -54,6 +54,8 @@ static void draw_columns(struct draw *d, struct table *t)
 		c->name = odd_names[(from + (size_t)i * step) % WBL_COUNT(odd_names)];
 		c->type = i < t->nkeys ? of_keys[draw_below(d, WBL_COUNT(of_keys))]
 				       : (int)draw_below(d, TYPES);
+		if (c->type == T_ANY && !loose)
+			c->type = T_TEXT;
 		c->declared = "";
 		if (draw_below(d, 2) && (c->type == T_TEXT || c->type == T_DECIMAL ||
 						c->type == T_DATE || c->type == T_JSON))
@@ -111,6 +113,10 @@ static struct cell *draw_row(struct draw *d, struct table *t)
 	for (tries = 0; tries < 100; tries++) {
 		for (i = 0; i < t->ncols; i++)
 			cell_draw(d, t->cols[i].type, i < t->nkeys, &row[i]);
+		/* SQLite would make a number of the text by itself, and not always the nearest one. */
+		for (i = 0; i < t->ncols; i++)
+			if (t->cols[i].type == T_REAL && *t->cols[i].declared)
+				row[i].has = row[i].want;
 		if (fits(t, row))
 			return row;
 	}
@@ -118,7 +124,7 @@ static struct cell *draw_row(struct draw *d, struct table *t)
 	return NULL;
 }
 
-void table_draw(struct draw *d, int id, struct table *t)
+void table_draw(struct draw *d, int id, bool loose, struct table *t)
 {
 	static const char *const forms[] = { "t%d", "t %d", "select%d", "\xc3\xa9t%d", "it's%d",
 		"T%d" };
@@ -129,7 +135,7 @@ void table_draw(struct draw *d, int id, struct table *t)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	snprintf(t->name, sizeof t->name, forms[draw_below(d, WBL_COUNT(forms))], id);
 #pragma GCC diagnostic pop
-	draw_columns(d, t);
+	draw_columns(d, loose, t);
 	t->rows = wbl_alloc(want * sizeof(struct cell *));
 	while (t->nrows < want) {
 		struct cell *row;
