@@ -7,8 +7,10 @@ for target in "$@"; do
 	n=$((n + 1))
 	name=$(basename "$target")
 	work=$(mktemp -d)
-	if "./$target" -max_total_time="${FUZZ_SECONDS:-8}" -max_len=70000 -rss_limit_mb=1024 -timeout=10 \
-		-artifact_prefix="$work/" "$work" >"$work/log" 2>&1; then
+	mkdir "$work/corpus"
+	"$(dirname "$0")/seeds.sh" "${name#fuzz_}" "$work/corpus"
+	if "./$target" $([ ! -e "$work/corpus.dict" ] || echo "-dict=$work/corpus.dict") -max_total_time="${FUZZ_SECONDS:-8}" -max_len=70000 -rss_limit_mb=1024 -timeout=10 \
+		-artifact_prefix="$work/" "$work/corpus" >"$work/log" 2>&1; then
 		echo "ok $n - fuzz $name: $(grep -c . "$work/log") log lines, $(sed -n 's/^Done \([0-9]*\) runs.*/\1/p' "$work/log") inputs"
 		rm -rf "$work"
 	else
