@@ -1,18 +1,20 @@
 #!/bin/bash
-# tests/bench/data.sh BUILD - CSV to SQLite and SQLite to SQLite, verified, beside sqlite3's own .import and .dump.
-# Makes its own data (BENCH_ROWS, 1,000,000), runs product and peer in turn, prints medians, ratios and peak memory.
+# tests/bench/data.sh BUILD - CSV to SQLite and SQLite to SQLite, verified, beside sqlite3's .import, .dump and ATTACH, and beside the
+# shortest programs that only move the rows (limit.c); and what hashing is of it.
+# Makes its own data (BENCH_ROWS, 2,000,000), runs product and peers in turn on the same input (BENCH_ROUNDS, 3), prints medians of wall
+# and of processor time, ratios, and peak memory: of the product that of its greatest process.
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 build=$(cd "$1" && pwd)
-rows=${BENCH_ROWS:-1000000} rounds=${BENCH_ROUNDS:-3}
+rows=${BENCH_ROWS:-2000000} rounds=${BENCH_ROUNDS:-3}
+limit=$build/tests/bin/bench_limit
 dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+watcher=
+trap '[ -z "$watcher" ] || kill $watcher 2>/dev/null; rm -rf "$dir"' EXIT
 export WHIMBREL_HANDLERS=$build/plugins/mods/.libs WHIMBREL_HOST=$build/whimbrel-host
 export WHIMBREL_STATE=$dir/state WHIMBREL_CONFIG=$dir/config NO_COLOR=1
 cd "$dir"
-awk -v n="$rows" 'BEGIN { srand(1); print "id,grp,name,city,note,tag,amount";
-	for (i = 1; i <= n; i++) printf "%d,%d,person %d of many,city-%d,%s %d %s,tag%d,%.2f\n", i, rand() * 1000, i,
-		rand() * 9999, "a note of some length about nothing in particular:", i, "and some more of it", rand() * 9, rand() * 10000 }' >big.csv
+"$limit" make big.csv "$rows" 0 >/dev/null
 
 columns='{ name = "id"; type = "int"; }, { name = "grp"; type = "int"; }, { name = "name"; type = "text"; },
 	{ name = "city"; type = "text"; }, { name = "note"; type = "text"; }, { name = "tag"; type = "text"; },
@@ -25,39 +27,74 @@ spec()
 spec load "{ store = \"csv\"; path = \"$dir/big.csv\"; }" "$dir/load.db" big.csv
 spec copy "{ store = \"sqlite\"; path = \"$dir/load.db\"; }" "$dir/copy.db" big
 
-# timed NAME COMMAND...: wall seconds are appended to NAME.times
+# timed NAME COMMAND...: one more line of NAME.times
 timed()
 {
-	local name=$1 began end
-	shift
-	began=$(date +%s%N)
-	"$@" >/dev/null 2>&1
-	end=$(date +%s%N)
-	echo $(((end - began) / 1000000)) >>"$name.times"
-}
-median()
-{
-	sort -n "$1.times" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
-}
-import()
-{
-	sqlite3 peer.db -cmd 'create table big(id integer primary key, grp int, name text, city text, note text, tag text, amount num)' \
-		'.import --csv --skip 1 big.csv big'
-}
-pipe()
-{
-	sqlite3 load.db .dump | sqlite3 peer2.db
+	"$limit" run "$@" || { echo "$1 failed"; exit 1; }
 }
 
+# As timed, for the product, with a new engine: wall time from plan to verified, processor time of engine and hosts, memory of the greatest of
+# them; and the wall time of the copies alone, as the journal has it, to NAME-alone.times.
+ours()
+{
+	local name=$1 wall peak cpu
+	rm -rf state
+	"$limit" watch "$name" "$dir/state/lock" &
+	watcher=$!
+	timed "$name-run" "$build/whimbrel" -q run "$name.conf" --yes
+	sleep 0.1
+	kill $watcher
+	wait $watcher 2>/dev/null || :
+	watcher=
+	sqlite3 -readonly state/history.db "SELECT ((max(CASE name WHEN 'execute' THEN at END) - min(CASE name WHEN 'partition' THEN at END)) / 1000000) || ' - -'
+		FROM entry WHERE step LIKE '%/copy:%' AND (kind = 10 AND name = 'execute' OR kind = 9 AND name = 'partition')" >>"$name-alone.times"
+	kill "$(tr -dc 0-9 <state/lock)"
+	flow_ended
+	read -r peak cpu <"$name.peak"
+	wall=$(tail -1 "$name-run.times" | cut -d' ' -f1)
+	echo "$wall $cpu $peak" >>"$name.times"
+}
+
+flow_ended()
+{
+	local pid
+	pid=$(tr -dc 0-9 <state/lock)
+	while [ -n "$pid" ] && [ -d "/proc/$pid" ]; do sleep 0.02; done
+}
+
+# median NAME FIELD
+median()
+{
+	cut -d' ' -f"$2" "$1.times" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+}
+
+ratio()
+{
+	awk "BEGIN { printf \"%.2f\", $(median "$1" 1) / $(median "$2" 1) }"
+}
+
+# row NAME BESIDE...: one line of the table
+row()
+{
+	local name=$1 what=$2 beside text=
+	shift 2
+	for beside in "$@"; do
+		text="$text $(ratio "$name" "$beside") of $beside"
+	done
+	printf '%-52s %8d %9s %10s  %s\n' "$what" "$(median "$name" 1)" "$(median "$name" 2)" "$(median "$name" 3)" "$text"
+}
+
+# Peers that are scripts of sqlite3.
+table='create table big(id integer primary key, grp int, name text, city text, note text, tag text, amount text)'
+cat >import.sh <<END
+exec sqlite3 peer.db '$table' '.import --csv --skip 1 big.csv big'
+END
+echo "sqlite3 load.db .dump | sqlite3 peer2.db" >dump.sh
+
 # All of a database as it is: the lane from file to file, beside INSERT ... SELECT from an attached database.
-sqlite3 plain.db "CREATE TABLE big (id INTEGER PRIMARY KEY, grp INT, name TEXT, city TEXT, note TEXT, tag TEXT, amount REAL)" '.import --csv --skip 1 big.csv big'
+sqlite3 plain.db "$table" '.import --csv --skip 1 big.csv big'
 printf 'migration: { name = "lane"; handler = "data"; source = { store = "sqlite"; path = "%s"; }; target = { store = "sqlite"; path = "%s"; }; };\n' \
 	"$dir/plain.db" "$dir/lane.db" >lane.conf
-attach()
-{
-	sqlite3 peer3.db "CREATE TABLE big (id INTEGER PRIMARY KEY, grp INT, name TEXT, city TEXT, note TEXT, tag TEXT, amount REAL);
-		ATTACH 'plain.db' AS o; INSERT INTO big SELECT * FROM o.big"
-}
 # Many small tables: what a step costs must not grow with their number.
 many=${BENCH_TABLES:-1000}
 { echo 'BEGIN;'; for i in $(seq "$many"); do
@@ -68,19 +105,36 @@ printf 'migration: { name = "many"; handler = "data"; source = { store = "sqlite
 	"$dir/many.db" "$dir/many2.db" >many.conf
 
 for _ in $(seq "$rounds"); do
-	rm -f load.db copy.db peer.db peer2.db peer3.db lane.db many2.db
-	timed load "$build/whimbrel" -q run load.conf --yes
-	timed import import
-	timed copy "$build/whimbrel" -q run copy.conf --yes
-	timed dump pipe
-	timed lane "$build/whimbrel" -q run lane.conf --yes
-	timed attach attach
-	timed many "$build/whimbrel" -q run many.conf --yes
+	rm -f load.db copy.db lane.db many2.db peer*.db limit*.db
+	ours load
+	timed csv-one "$limit" csv big.csv limit1.db 0
+	timed csv-receipts "$limit" csv big.csv limit2.db 10000
+	timed import bash import.sh
+	rm -f limit*.db
+	ours copy
+	timed rows "$limit" rows load.db limit3.db
+	timed dump bash dump.sh
+	rm -f limit*.db
+	ours lane
+	timed attach "$limit" attach plain.db limit4.db
+	ours many
 done
 [ "$(sqlite3 copy.db 'select count(*) from big')" = "$rows" ] || { echo "the copy is not whole"; exit 1; }
-l=$(median load) i=$(median import) c=$(median copy) d=$(median dump)
-echo "$rows rows, $(stat -c %s big.csv) bytes of CSV; medians of $rounds rounds, ms wall"
-echo "CSV to SQLite, verified: $l; sqlite3 .import, unverified: $i; ratio $(awk "BEGIN { printf \"%.2f\", $l / $i }") (goal: not slower)"
-echo "SQLite to SQLite, verified: $c; .dump | sqlite3, unverified: $d; ratio $(awk "BEGIN { printf \"%.2f\", $c / $d }")"
-echo "SQLite to SQLite as it is, verified: $(median lane); ATTACH + INSERT SELECT, unverified: $(median attach); ratio $(awk "BEGIN { printf \"%.2f\", $(median lane) / $(median attach) }") (goal for the copy alone: 1.3)"
-echo "$many tables of 10 rows, plan to verified: $(median many) ms (goal: 15,000)"
+[ "$(sqlite3 lane.db 'select count(*) from big')" = "$rows" ] || { echo "the lane's copy is not whole"; exit 1; }
+
+echo "$rows rows, $(stat -c %s big.csv) bytes of CSV; medians of $rounds rounds; $(nproc) processors, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)"
+printf '%-52s %8s %9s %10s  %s\n' '' 'wall ms' 'cpu ms' 'peak kB' 'ratios of wall time'
+row csv-one 'CSV to SQLite, limit: one transaction'
+row csv-receipts 'CSV to SQLite, limit: a commit per 10,000 rows' csv-one
+row import 'CSV to SQLite, sqlite3 .import'
+row load-alone 'CSV to SQLite, whimbrel, the copy in it' csv-one
+row load 'CSV to SQLite, whimbrel, plan to verified' import
+row rows 'SQLite to SQLite, limit: row by row'
+row dump 'SQLite to SQLite, .dump | sqlite3'
+row copy-alone 'SQLite to SQLite with casts, whimbrel, the copy in it' rows
+row copy 'SQLite to SQLite with casts, whimbrel, to verified' dump
+row attach 'SQLite to SQLite, limit: ATTACH + INSERT SELECT'
+row lane-alone 'SQLite to SQLite as it is, whimbrel, the copy in it' attach
+row lane 'SQLite to SQLite as it is, whimbrel, to verified' attach
+row many "$many tables of 10 rows, whimbrel, to verified"
+echo "hashing, XXH3-128 one-shot: $("$limit" hash big.csv)"
