@@ -260,7 +260,8 @@ static int32_t read_map(struct reading *r)
 		else
 			wbl_cell_null(&p->to);
 	}
-	qsort(a->pairs, a->npairs, sizeof *a->pairs, by_from);
+	if (a->npairs)
+		qsort(a->pairs, a->npairs, sizeof *a->pairs, by_from);
 	for (size_t i = 1; !rc && i < a->npairs; i++)
 		if (!strcmp(a->pairs[i].from, a->pairs[i - 1].from))
 			rc = no(r, "map", "two pairs begin with", a->pairs[i].from);

@@ -242,7 +242,8 @@ static int fill(struct data_reader *r, size_t n)
 {
 	if (r->have - r->at >= n)
 		return 1;
-	memmove(r->buf, r->buf + r->at, r->have - r->at);
+	if (r->have > r->at)
+		memmove(r->buf, r->buf + r->at, r->have - r->at);
 	r->have -= r->at;
 	r->at = 0;
 	if (n + ROOM > r->cap) {

@@ -268,16 +268,20 @@ static int32_t plan_schema(struct plan *p)
 	return rc;
 }
 
+/* Beyond it a store cannot be right, and times would overflow. */
+#define MOST_RECKONED INT64_C(1000000000000)
+
 static void estimate(struct plan *p, size_t i, struct wbl_estimate *e)
 {
 	const struct wbl_node *bytes = wbl_node_at(p->map.tables[i].source, "bytes");
+	int64_t rows = p->rows[i] < MOST_RECKONED ? (int64_t)p->rows[i] : MOST_RECKONED;
 
 	*e = (struct wbl_estimate){
 		.size = sizeof *e,
 		.items = p->rows[i],
 		.bytes = (uint64_t)wbl_node_int(bytes, "", 0),
-		.p50_ns = 50000000 + (int64_t)p->rows[i] * 2000,
-		.p90_ns = 200000000 + (int64_t)p->rows[i] * 6000,
+		.p50_ns = 50000000 + rows * 2000,
+		.p90_ns = 200000000 + rows * 6000,
 		.basis = "assumed: 500,000 rows a second with verification; rows by the source's "
 			 "own estimate",
 	};

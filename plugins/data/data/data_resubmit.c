@@ -271,7 +271,8 @@ static int32_t check_ids(struct resubmit *r)
 	rc = data_lines(r->call, r->fd, r->work->file, list_line, r);
 	if (rc || !r->nentries)
 		return rc;
-	qsort(r->entries, r->nentries, sizeof *r->entries, by_id);
+	if (r->nentries)
+		qsort(r->entries, r->nentries, sizeof *r->entries, by_id);
 	again = first_again(r);
 	if (again)
 		return wrong(r, again, "Take one of them away.",

@@ -354,7 +354,11 @@ void sqlite_scan_end(void *cursor)
 	free(c);
 }
 
-/* Without an exact answer wanted, the span of the rowids is told: no page is read for it. */
+/* What a row takes in the file, at least: its place, length, number, header and one byte of it. */
+enum { LEAST_ROW = 6 };
+
+/* Without an exact answer wanted, the span of the rowids is told, but no more than the file can hold: no page of the table
+ * is read for it. */
 int32_t sqlite_count(void *self, struct wbl_call *call, const struct wbl_scan *scan, int32_t exact,
 	struct wbl_totals *ret)
 {
@@ -369,7 +373,10 @@ int32_t sqlite_count(void *self, struct wbl_call *call, const struct wbl_scan *s
 	if (rc)
 		return rc;
 	if (!exact && t.rowid && !scan->filter)
-		wbl_out_fmt(&sql, "SELECT coalesce(max(%s)-min(%s)+1,0) FROM ", t.rowid, t.rowid);
+		wbl_out_fmt(&sql,
+			"SELECT min(coalesce(max(%s)-min(%s)+1,0),(SELECT page_count*page_size/%d "
+			"FROM pragma_page_count(),pragma_page_size())) FROM ",
+			t.rowid, t.rowid, LEAST_ROW);
 	else
 		wbl_out_fmt(&sql, "SELECT count(*) FROM ");
 	sqlite_name(&sql, t.name);
