@@ -486,6 +486,8 @@ static int32_t run(struct change *c, const char *verb)
 	const struct wbl_receipt *r = c->in->receipt;
 	int32_t rc = WBL_OK;
 
+	if (!strcmp(verb, "drop_index")) /* there is none, so it is gone */
+		return WBL_OK;
 	while (i < n && strcmp(changes[i].name, verb) != 0)
 		i++;
 	if (i == n)

@@ -665,6 +665,7 @@ static void tell_store(const struct wbl_files *s, struct wbl_out *o)
 	wbl_out_text(o, "dialect", s->format->name);
 	wbl_out_bool(o, "exists", s->exists);
 	wbl_out_open(o, "limits", '{');
+	wbl_out_bool(o, "indexes", 0);
 	wbl_out_int(o, "writers", 1);
 	if (s->as == WBL_AS_FILE)
 		wbl_out_text(o, "only", s->table);

@@ -38,6 +38,19 @@ apply()
 	[ "$(sqlite3 new.db 'SELECT * FROM t')" = '1|5' ]
 }
 
+@test "an index or a reference in a file is refused in the plan" {
+	printf 'id,n\n1,2\n' >in.csv
+	for store in csv jsonl; do
+		for rule in 'indexes = ( { name = "i"; columns = ( "id" ); } );' 'foreign_keys = ( { columns = ( "n" ); to = "t"; } );'; do
+			spec "store = \"csv\"; path = \"$T/in.csv\"; table = \"t\";" "store = \"$store\"; path = \"$T/out\"; as = \"tables\";" \
+				"tables = ( { from = \"t\"; to = \"t\"; key = ( \"id\" ); $rule columns = ( { name = \"id\"; type = \"int\"; }, { name = \"n\"; type = \"int\"; } ); } );"
+			run whimbrel plan -q spec.conf
+			[ "$status" -ne 0 ]
+			[[ "$output" == *'neither indexes nor references'* ]] || { echo "$output"; false; }
+		done
+	done
+}
+
 # $1 rows: in.db, in.csv, in.jsonl, a folder of packed files
 sources()
 {

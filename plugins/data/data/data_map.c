@@ -351,6 +351,10 @@ static int32_t map_pair(struct data_ends *e, struct data_map *m, struct data_tab
 			"the source evaluates no conditions:", t->where);
 	t->indexes = wbl_node_at(spec, "indexes");
 	t->foreign_keys = wbl_node_at(spec, "foreign_keys");
+	if (!wbl_node_bool(wbl_doc_root(m->target), "limits.indexes", 1) &&
+		(wbl_node_at(spec, "indexes.0") || wbl_node_at(spec, "foreign_keys.0")))
+		return wrong_hint(e, path, "Leave `indexes` and `foreign_keys` out.",
+			"the target has neither indexes nor references between tables:", t->to);
 	if ((!t->indexes || !t->indexes->count) && !wbl_node_at(spec, "columns.0") &&
 		m->same_dialect && !strcmp(t->from, t->to))
 		t->indexes = wbl_node_at(t->source, "indexes");
