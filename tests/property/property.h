@@ -98,6 +98,9 @@ void walk_draw(struct draw *d, int batch, struct walk *ret);
 char *walk_go(const struct walk *w, const struct table *const *t, size_t n, const char *dir,
 	int last, int *ret_hop, int *ret_table);
 
+/* As its own test, the second; not 0 when something was wrong. */
+int mappings(const char *dir, uint64_t seed, long count);
+
 /* Ends the engine of that folder. */
 void walk_end(const char *dir);
 
