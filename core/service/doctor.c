@@ -119,9 +119,9 @@ static void diagnose(struct wbl_control_request *r, const char *name)
 	}
 	if (m)
 		check(list, m->enabled, "enabled",
-			m->enabled  ? "enabled"
-			: m->set_by ? m->set_by
-				    : "disabled",
+			m->enabled                       ? "enabled"
+			: wbl_module_place(m, "enabled") ? wbl_module_place(m, "enabled")
+							 : "disabled",
 			"Set enabled = true in that file.");
 	if (m)
 		check_error(list, "accepted", m->refused.code, &m->refused);

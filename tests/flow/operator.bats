@@ -81,6 +81,10 @@ conf() { cat >"$T/config/handlers.d/$1.conf"; }
 	grep -q 'wrong.conf:1.*"enabeld"' list
 	# where the same stands in two folders, the first counts, and the second is named
 	grep -q 'refused: the module "data" stands already in '"$T/mods/data.so" list
+	printf 'module = "jsonl"; limits = { cpu = "1m"; };\n' | conf zz
+	run whimbrel handler doctor jsonl
+	[ "$status" = 2 ]
+	[[ "$output" == *"BAD  enabled: $T/config/handlers.d/jsonl.conf:2"* ]]
 	[ "$(whimbrel -o json handler info csv | jq -r '.places["limits.memory"]')" = "$T/config/handlers.d/10-csv.conf:3" ]
 	# a later file that does not mention the pin does not take the blame for it
 	printf 'x' >>mods/csv.so
