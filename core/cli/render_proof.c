@@ -60,9 +60,11 @@ char *wbl_difference_text(const json_t *d)
 
 	if (!strcmp(kind, "rejected"))
 		return rejected_text(d);
-	wbl_buf_addf(&b, "%s %s %s%s%s: expected %s, found %s", kind, wbl_value_str(d, "set"), key,
-		*field ? " " : "", field, *expected ? expected : "nothing",
-		*found ? found : "nothing");
+	wbl_buf_addf(&b,
+		strcmp(kind, "conflict") ? "%s %s %s%s%s: expected %s, found %s"
+					 : "%s %s %s%s%s: source %s, target %s",
+		kind, wbl_value_str(d, "set"), key, *field ? " " : "", field,
+		*expected ? expected : "nothing", *found ? found : "nothing");
 	return b.data;
 }
 

@@ -63,7 +63,7 @@ static char *say(const json_t *t, bool ok)
 	if (!ok)
 		wbl_buf_adds(&b, ", and they differ");
 	else if (compared < of)
-		wbl_buf_addf(&b, ", those that were compared equal; %s were not looked at", unseen);
+		wbl_buf_addf(&b, ", those that were compared equal; %s not looked at", unseen);
 	else
 		wbl_buf_adds(&b, ", every one equal");
 	if (rejected > 0)

@@ -386,15 +386,37 @@ static uint64_t left_out(const struct wbl_run *run)
 	return n;
 }
 
-/* What was skipped is said wherever success is said. */
+/* Differences that are no left out items: conflicts, and what a later verification has found. */
+static uint64_t told(const struct wbl_run *run)
+{
+	uint64_t n = 0;
+	size_t i;
+
+	for (i = 0; i < run->nsteps; i++) {
+		const struct wbl_run_step *s = &run->steps[i];
+		int64_t rejected = s->sums.rejected - s->mended.items;
+
+		n += s->differences > rejected ? (uint64_t)(s->differences - rejected) : 0;
+	}
+	return n;
+}
+
+/* What was skipped, or waits for people, is said wherever success is said. */
 static char *migrated(const struct wbl_run *run, const char *text)
 {
-	uint64_t n = left_out(run);
+	uint64_t out = left_out(run), differ = told(run);
+	struct wbl_buf b = { 0 };
 
-	if (!n)
-		return wbl_strdup(text);
-	return wbl_strf("%s; %llu item%s left out, as the spec allows: whimbrel report %s", text,
-		(unsigned long long)n, n == 1 ? " was" : "s were", run->id);
+	wbl_buf_adds(&b, text);
+	if (out)
+		wbl_buf_addf(&b, "; %llu item%s left out, as the spec allows",
+			(unsigned long long)out, out == 1 ? " was" : "s were");
+	if (differ)
+		wbl_buf_addf(&b, "; %llu difference%s told", (unsigned long long)differ,
+			differ == 1 ? " is" : "s are");
+	if (out || differ)
+		wbl_buf_addf(&b, ": whimbrel report %s", run->id);
+	return b.data;
 }
 
 static char *outcome(const struct wbl_run *run)

@@ -496,6 +496,10 @@ static int32_t options(struct wbl_files *s, struct wbl_call *own)
 		   *packing = wbl_param_text(own, "compression").s;
 
 	s->as = form_of(s, wbl_param_text(own, "as").s);
+	if (s->target && (s->as == WBL_AS_ONE || (s->as == WBL_AS_TABLES && is_pattern(s->path))))
+		return wbl_error_report(own, WBL_E_PARAM, "as",
+			"Name a file, or a folder with as = \"tables\".",
+			"a target is one file, or a folder of tables");
 	if (*table && s->as == WBL_AS_TABLES)
 		return wbl_error_report(own, WBL_E_PARAM, "table",
 			"Leave it out: each file gives its table a name.",

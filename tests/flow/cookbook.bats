@@ -107,6 +107,7 @@ rows() { sqlite3 "$1" "$2"; }
 	[ "$(rows members.db 'SELECT born FROM member WHERE number = 399')" = 1815-12-10 ]
 	cd "$T/9"
 	recipe 9
+	[[ "$output" == *"1 difference is told: whimbrel report r-000004"* ]]
 	[ "$(rows reports.db 'SELECT * FROM product ORDER BY 1')" = "1|Lamp|18
 3|Desk|310
 4|Shelf|80" ]

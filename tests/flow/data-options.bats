@@ -107,6 +107,17 @@ refused()
 	run whimbrel plan -q w.conf
 	[ "$status" -eq 2 ]
 	[[ "$output" == *'the only table of the target is called "out.jsonl", not "m"'*'`table` of the target'* ]]
+	for bad in 'as = "one";' 'skip_lines = 3;' 'encoding = "klingon";' 'separator = "\""; '; do
+		spec 'store = "sqlite"; path = "s.db";' "store = \"csv\"; path = \"out.csv\"; table = \"m\"; $bad" 'tables = ( { from = "m"; } );'
+		run whimbrel plan -q w.conf
+		echo "$output"
+		[ "$status" -eq 2 ]
+	done
+	spec 'store = "sqlite"; path = "s.db";' 'store = "jsonl"; path = "out-*.jsonl";' ''
+	run whimbrel plan -q w.conf
+	[ "$status" -eq 2 ]
+	[[ "$output" == *'a target is one file, or a folder of tables'* ]]
+	[ -z "$(ls out* 2>/dev/null)" ]
 	printf 'a;b\n1;2\n' >semi.csv
 	spec 'store = "csv"; path = "semi.csv"; skip_lines = 9;' 'store = "sqlite"; path = "new.db";' ''
 	run whimbrel plan -q w.conf

@@ -106,6 +106,9 @@ static int32_t options(struct wbl_files *files, struct wbl_call *own)
 	s->trailing = wbl_param_bool(own, "trailing_separator", 0);
 	s->blank_lines = wbl_param_bool(own, "blank_lines", 0);
 	s->skip_lines = (uint64_t)wbl_param_int(own, "skip_lines", 0);
+	if (!rc && s->skip_lines && files->target)
+		rc = wbl_error_report(own, WBL_E_PARAM, "skip_lines", "Leave it out.",
+			"a target has no lines before its header");
 	return rc;
 }
 
