@@ -222,7 +222,8 @@ static void test_check(void **state)
 		"{\"interface\":\"wbl.store/1\",\"name\":\"castor\",\"revision\":1},"
 		"{\"interface\":\"wbl.store/1\",\"name\":\"pollux\",\"revision\":1},"
 		"{\"interface\":\"wbl.router/1\",\"name\":\"turn\",\"revision\":1},"
-		"{\"interface\":\"wbl.transform/1\",\"name\":\"same\",\"revision\":1}],\"strange\":[]}\n");
+		"{\"interface\":\"wbl.transform/"
+		"1\",\"name\":\"same\",\"revision\":1}],\"strange\":[]}\n");
 	free(text);
 	text = run_check(play_module("undefined"), &status);
 	assert_int_not_equal(status, 0);
