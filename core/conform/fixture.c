@@ -29,26 +29,47 @@ static char *copy_of(const json_t *j, const char *key)
 	return s && *s ? wbl_strdup(s) : NULL;
 }
 
-/* The file without its group `fixture`, as libconfig writes it. */
+/* The kit waits for nothing that an engine would wait for between attempts, unless the author wants it. */
+static void hurry(config_setting_t *migration)
+{
+	config_setting_t *b;
+
+	if (!migration || config_setting_type(migration) != CONFIG_TYPE_GROUP ||
+		config_setting_get_member(migration, "backoff"))
+		return;
+	b = config_setting_add(migration, "backoff", CONFIG_TYPE_STRING);
+	if (b)
+		config_setting_set_string(b, "1ms");
+}
+
+/* The spec without the group `fixture`, as libconfig writes it. */
 static int32_t read_spec(struct wbl_fixture *f, const char *text, struct wbl_error *err)
 {
 	char *out = NULL;
 	size_t len = 0;
 	FILE *stream = open_memstream(&out, &len);
+	config_setting_t *list;
 	config_t c;
 	int32_t rc = 0;
+	int i;
 
 	config_init(&c);
 	if (!stream || config_read_string(&c, text) != CONFIG_TRUE)
-		rc = wbl_fail(err, WBL_E_USAGE, f->file, NULL, "cannot be read again: %s",
+		rc = wbl_fail(err, WBL_E_USAGE, f->file, NULL,
+			"its spec cannot be read: line %d: %s", config_error_line(&c),
 			config_error_text(&c));
 	if (!rc) {
 		config_setting_remove(config_root_setting(&c), "fixture");
+		hurry(config_lookup(&c, "migration"));
+		list = config_lookup(&c, "migrations");
+		for (i = 0; list && i < config_setting_length(list); i++)
+			hurry(config_setting_get_elem(list, (unsigned)i));
 		config_write(&c, stream);
 	}
 	if (stream)
 		fclose(stream);
 	config_destroy(&c);
+	free(f->spec);
 	f->spec = out;
 	return rc;
 }
@@ -111,8 +132,10 @@ int32_t wbl_fixture_load(const char *path, struct wbl_fixture **ret, struct wbl_
 			text.data ? text.data : "", text.len, path, WBL_SCAN_SPEC, &c, err);
 	if (!rc)
 		rc = read_group(f, c, err);
-	if (!rc && !f->spec && strcmp(f->kind, "none"))
-		rc = read_spec(f, text.data, err);
+	if (!rc && f->spec)
+		rc = wbl_libconfig_scan(f->spec, strlen(f->spec), path, WBL_SCAN_SPEC, err);
+	if (!rc && (f->spec || strcmp(f->kind, "none")))
+		rc = read_spec(f, f->spec ? f->spec : text.data, err);
 	wbl_conf_free(c);
 	wbl_buf_clear(&text);
 	if (rc)

@@ -10,7 +10,7 @@ struct wbl_fixture {
 	char *file, *dir;
 	char *kind; /* "files", "directory", "sqlite": how it is looked at; "none": there is no world */
 	char *make, *digest, *tamper; /* commands; NULL: none */
-	char *spec;                   /* without the group `fixture`; not yet expanded */
+	char *spec;                   /* without the group `fixture`; folders not yet filled in */
 };
 
 int32_t wbl_fixture_load(const char *path, struct wbl_fixture **ret, struct wbl_error *err);

@@ -19,6 +19,7 @@
 
 #include "core/base/file.h"
 #include "core/conform/fixture.h"
+#include "core/conform/put_back.h"
 #include "core/state/journal.h"
 
 enum { ENV = 48, OUT_MAX = 16 << 20 };
@@ -181,9 +182,22 @@ static void keep(struct wbl_kit *k, const char *as)
 
 void wbl_world_reset(struct wbl_kit *k, const char *to)
 {
+	static const char *const parts[] = { "state", "fixture" };
+	bool good = true;
+	size_t i;
+
 	wbl_world_shoot(k);
-	shell(k, "chmod -R u+rwX fixture; rm -rf state fixture; cp -a '%s/state' '%s/fixture' .",
-		to, to);
+	for (i = 0; i < WBL_COUNT(parts) && good; i++) {
+		WBL_AUTOFREE char *kept = wbl_strf("%s/%s/%s", k->scratch, to, parts[i]);
+		WBL_AUTOFREE char *place = wbl_strf("%s/%s", k->scratch, parts[i]);
+
+		good = wbl_put_back(kept, place);
+	}
+	if (!good)
+		shell(k,
+			"chmod -R u+rwX fixture; rm -rf state fixture; cp -a '%s/state' "
+			"'%s/fixture' .",
+			to, to);
 }
 
 static int32_t put_text(const struct wbl_kit *k, const char *name, const char *text, size_t len)

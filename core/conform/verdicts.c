@@ -1,4 +1,4 @@
-/* conform/report.c - what the kit found: TAP for build systems, JSON for programs, text for people.
+/* conform/verdicts.c - what the kit found: TAP for build systems, JSON for programs, text for people.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

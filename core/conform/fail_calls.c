@@ -1,4 +1,4 @@
-/* conform/faults.c - LD_PRELOAD into a host: one call that changes a file fails, or does half.
+/* conform/fail_calls.c - LD_PRELOAD into a host: one call that changes a file fails, or does half.
  * In: $WBL_CONFORM_FAULT ("enospc:12": the twelfth such call; also eio, short, eintr, count), $WBL_CONFORM_COUNT (a file
  * of 8 bytes in which the calls of all processes are counted).
  * Only calls which go through the C library's names are seen: stdio writes past them.
