@@ -80,7 +80,7 @@ changed()
 	flow_until 20 chunks_done 3 $((n + 1))
 	eval "$4"
 	! wait $run_pid || { echo "not noticed: $4"; whimbrel report last; return 1; }
-	grep -q "$2" out.log && grep -Eqi 'changed|another|does not exist|no such file|no longer|has no table|ends before|taken away' out.log || { echo "not named: $4"; cat out.log; return 1; }
+	grep -Eq "$2" out.log && grep -Eqi 'changed|another|does not exist|no such file|no longer|has no table|ends before|taken away' out.log || { echo "not named: $4"; cat out.log; return 1; }
 	flow_is rolled_back || { cat out.log; return 1; }
 	[ ! -e new.db ] && [ ! -e out ] || { echo "left behind: $4"; return 1; }
 }
@@ -107,7 +107,7 @@ changed()
 	lines;in.jsonl;csv;cp in.jsonl copy && mv copy in.jsonl
 	lines;in.jsonl;jsonl;truncate -s 250000 in.jsonl
 	packed;packed;new;truncate -s 12000 packed/t.csv.gz
-	packed;has no table;csv;rm packed/t.csv.gz
+	packed;packed|has no table;csv;rm packed/t.csv.gz
 	END
 	echo "# $n sources changed while they were read, all noticed" >&3
 }
