@@ -132,8 +132,9 @@ refused()
 	run whimbrel run -q --yes w.conf
 	[ "$status" -ne 0 ]
 	[[ "$output" == *'column "n": not a whole number of 64 bits: "X7"'* ]]
-	sed -i 's/options = {/& reject_limit = 1;/' w.conf
+	sed -i 's/options = {/& reject_limit = 1; precheck = true;/' w.conf
 	whimbrel plan -q w.conf
+	whimbrel -o json show last | jq -e '[.findings[].text] | index("2 rows of b.csv looked at")'
 	whimbrel rehearse -q last
 	[ "$(whimbrel -o json report last | jq -c '.verification | [.complete, (.sets | length)]')" = '[false,0]' ]
 	! whimbrel report last | grep 'they differ'

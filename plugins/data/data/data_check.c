@@ -142,7 +142,8 @@ static void tell_all(struct checking *c)
 		c->total += c->left_out;
 	}
 	wbl_out_reset(&o);
-	wbl_out_fmt(&o, "%llu rows of %s looked at%s", (unsigned long long)c->rows, c->t->from,
+	wbl_out_fmt(&o, "%llu rows of %s looked at%s", (unsigned long long)(c->rows + c->unread),
+		c->t->from,
 		c->rows == c->most ? ", the first ones only: --level strict looks at all" : "");
 	note(c, o.s);
 	wbl_out_clear(&o);
