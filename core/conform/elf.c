@@ -21,13 +21,24 @@ static const void *look(const struct wbl_elf *e, uint64_t at, uint64_t n)
 	return e->file.data + at;
 }
 
-static const char *text_at(const struct wbl_elf *e, uint64_t at, uint64_t end)
+/* Offsets in a file need not be aligned. */
+static bool take(const struct wbl_elf *e, uint64_t at, void *into, size_t n)
 {
-	const char *s = look(e, at, 1);
+	const void *from = look(e, at, n);
 
-	if (!s || at >= end || end > e->file.len || !memchr(s, '\0', end - at))
+	if (from)
+		memcpy(into, from, n);
+	return from;
+}
+
+/* A text of a table of texts. */
+static const char *text_of(const struct wbl_elf *e, const Elf64_Shdr *table, uint64_t nth)
+{
+	const char *all = look(e, table->sh_offset, table->sh_size);
+
+	if (!all || nth >= table->sh_size || !memchr(all + nth, '\0', table->sh_size - nth))
 		return NULL;
-	return s;
+	return all + nth;
 }
 
 static void append(char ***list, size_t *n, const char *s)
@@ -37,67 +48,70 @@ static void append(char ***list, size_t *n, const char *s)
 	(*list)[*n] = NULL;
 }
 
-static const Elf64_Shdr *section(const struct wbl_elf *e, const Elf64_Ehdr *h, uint64_t nth)
+static bool section(const struct wbl_elf *e, const Elf64_Ehdr *h, uint64_t nth, Elf64_Shdr *ret)
 {
-	return nth < h->e_shnum ? look(e, h->e_shoff + nth * sizeof(Elf64_Shdr), sizeof(Elf64_Shdr))
-				: NULL;
+	return nth < h->e_shnum && take(e, h->e_shoff + nth * sizeof *ret, ret, sizeof *ret);
+}
+
+static bool is_seen(const Elf64_Sym *y)
+{
+	int visibility = ELF64_ST_VISIBILITY(y->st_other);
+
+	return y->st_shndx != SHN_UNDEF && y->st_shndx != SHN_ABS &&
+	       ELF64_ST_BIND(y->st_info) != STB_LOCAL && visibility != STV_HIDDEN &&
+	       visibility != STV_INTERNAL;
 }
 
 static void read_symbols(struct wbl_elf *e, const Elf64_Ehdr *h, const Elf64_Shdr *s)
 {
-	const Elf64_Shdr *strings = section(e, h, s->sh_link);
 	uint64_t i, n = s->sh_size / sizeof(Elf64_Sym);
+	Elf64_Shdr names;
+	Elf64_Sym y;
 
-	for (i = 1; strings && i < n; i++) {
-		const Elf64_Sym *y = look(e, s->sh_offset + i * sizeof *y, sizeof *y);
-		const char *name = y ? text_at(e, strings->sh_offset + y->st_name,
-					       strings->sh_offset + strings->sh_size)
-				     : NULL;
+	if (!section(e, h, s->sh_link, &names))
+		return;
+	for (i = 1; i < n && take(e, s->sh_offset + i * sizeof y, &y, sizeof y); i++) {
+		const char *name = text_of(e, &names, y.st_name);
 
-		if (!y || !name)
-			return;
-		if (y->st_shndx == SHN_UNDEF || y->st_shndx == SHN_ABS ||
-			ELF64_ST_BIND(y->st_info) == STB_LOCAL ||
-			ELF64_ST_VISIBILITY(y->st_other) == STV_HIDDEN ||
-			ELF64_ST_VISIBILITY(y->st_other) == STV_INTERNAL)
-			continue;
-		append(&e->exports, &e->nexports, name);
+		if (name && is_seen(&y))
+			append(&e->exports, &e->nexports, name);
 	}
+}
+
+static void read_entry(struct wbl_elf *e, const Elf64_Dyn *d, const Elf64_Shdr *names)
+{
+	const char *name = d->d_tag == DT_NEEDED ? text_of(e, names, d->d_un.d_val) : NULL;
+
+	if (d->d_tag == DT_BIND_NOW || (d->d_tag == DT_FLAGS && d->d_un.d_val & DF_BIND_NOW) ||
+		(d->d_tag == DT_FLAGS_1 && d->d_un.d_val & DF_1_NOW))
+		e->bind_now = true;
+	if (d->d_tag == DT_TEXTREL || (d->d_tag == DT_FLAGS && d->d_un.d_val & DF_TEXTREL))
+		e->text_relocations = true;
+	if (name)
+		append(&e->needed, &e->nneeded, name);
 }
 
 static void read_dynamic(struct wbl_elf *e, const Elf64_Ehdr *h, const Elf64_Shdr *s)
 {
-	const Elf64_Shdr *strings = section(e, h, s->sh_link);
 	uint64_t i, n = s->sh_size / sizeof(Elf64_Dyn);
+	Elf64_Shdr names;
+	Elf64_Dyn d;
 
-	for (i = 0; i < n; i++) {
-		const Elf64_Dyn *d = look(e, s->sh_offset + i * sizeof *d, sizeof *d);
-		const char *name;
-
-		if (!d || d->d_tag == DT_NULL)
+	if (!section(e, h, s->sh_link, &names))
+		return;
+	for (i = 0; i < n && take(e, s->sh_offset + i * sizeof d, &d, sizeof d); i++) {
+		if (d.d_tag == DT_NULL)
 			return;
-		if (d->d_tag == DT_BIND_NOW ||
-			(d->d_tag == DT_FLAGS && d->d_un.d_val & DF_BIND_NOW) ||
-			(d->d_tag == DT_FLAGS_1 && d->d_un.d_val & DF_1_NOW))
-			e->bind_now = true;
-		if (d->d_tag == DT_TEXTREL || (d->d_tag == DT_FLAGS && d->d_un.d_val & DF_TEXTREL))
-			e->text_relocations = true;
-		if (d->d_tag != DT_NEEDED || !strings)
-			continue;
-		name = text_at(e, strings->sh_offset + d->d_un.d_val,
-			strings->sh_offset + strings->sh_size);
-		if (name)
-			append(&e->needed, &e->nneeded, name);
+		read_entry(e, &d, &names);
 	}
 }
 
 static bool is_note(const struct wbl_elf *e, const Elf64_Ehdr *h, const Elf64_Shdr *s)
 {
-	const Elf64_Shdr *names = section(e, h, h->e_shstrndx);
-	const char *name =
-		names ? text_at(e, names->sh_offset + s->sh_name, names->sh_offset + names->sh_size)
-		      : NULL;
+	const char *name;
+	Elf64_Shdr names;
 
+	name = section(e, h, h->e_shstrndx, &names) ? text_of(e, &names, s->sh_name) : NULL;
 	return name && !strcmp(name, ".note.whimbrel");
 }
 
@@ -111,18 +125,15 @@ static bool has_note(const struct wbl_elf *e, const Elf64_Phdr *p)
 static void read_segments(struct wbl_elf *e, const Elf64_Ehdr *h)
 {
 	bool said = false;
+	Elf64_Phdr p;
 	uint64_t i;
 
-	for (i = 0; i < h->e_phnum; i++) {
-		const Elf64_Phdr *p = look(e, h->e_phoff + i * sizeof *p, sizeof *p);
-
-		if (!p)
-			return;
-		if (p->p_type == PT_GNU_STACK) {
+	for (i = 0; i < h->e_phnum && take(e, h->e_phoff + i * sizeof p, &p, sizeof p); i++) {
+		if (p.p_type == PT_GNU_STACK) {
 			said = true;
-			e->exec_stack = p->p_flags & PF_X;
+			e->exec_stack = p.p_flags & PF_X;
 		}
-		if (p->p_type == PT_NOTE && has_note(e, p))
+		if (p.p_type == PT_NOTE && has_note(e, &p))
 			e->note_loaded = true;
 	}
 	/* Without the mark the kernel makes all stacks of the process executable. */
@@ -130,32 +141,37 @@ static void read_segments(struct wbl_elf *e, const Elf64_Ehdr *h)
 		e->exec_stack = true;
 }
 
+static void read_sections(struct wbl_elf *e, const Elf64_Ehdr *h)
+{
+	Elf64_Shdr s;
+	uint64_t i;
+
+	for (i = 0; i < h->e_shnum && section(e, h, i, &s); i++) {
+		if (s.sh_type == SHT_DYNSYM)
+			read_symbols(e, h, &s);
+		if (s.sh_type == SHT_DYNAMIC)
+			read_dynamic(e, h, &s);
+		if (is_note(e, h, &s))
+			e->note = true;
+	}
+}
+
 int32_t wbl_elf_read(const char *path, struct wbl_elf *ret, struct wbl_error *err)
 {
-	const Elf64_Ehdr *h;
-	uint64_t i;
+	Elf64_Ehdr h;
 	int32_t rc;
 
 	*ret = (struct wbl_elf){ 0 };
 	rc = wbl_file_read(path, FILE_MAX, &ret->file, err);
 	if (rc)
 		return rc;
-	h = look(ret, 0, sizeof *h);
-	if (!h || memcmp(h->e_ident, ELFMAG, SELFMAG) || h->e_ident[EI_CLASS] != ELFCLASS64 ||
-		h->e_ident[EI_DATA] != ELFDATA2LSB || h->e_type != ET_DYN)
+	if (!take(ret, 0, &h, sizeof h) || memcmp(h.e_ident, ELFMAG, SELFMAG) ||
+		h.e_ident[EI_CLASS] != ELFCLASS64 || h.e_ident[EI_DATA] != ELFDATA2LSB ||
+		h.e_type != ET_DYN)
 		return wbl_fail(err, WBL_E_USAGE, path, "Name the .so that was built.",
 			"is no shared object of this machine");
-	read_segments(ret, h);
-	for (i = 0; i < h->e_shnum; i++) {
-		const Elf64_Shdr *s = section(ret, h, i);
-
-		if (s && s->sh_type == SHT_DYNSYM)
-			read_symbols(ret, h, s);
-		if (s && s->sh_type == SHT_DYNAMIC)
-			read_dynamic(ret, h, s);
-		if (s && is_note(ret, h, s))
-			ret->note = true;
-	}
+	read_segments(ret, &h);
+	read_sections(ret, &h);
 	return 0;
 }
 

@@ -180,6 +180,13 @@ static void keep(struct wbl_kit *k, const char *as)
 	shell(k, "mkdir -p '%s' && cp -a state fixture '%s/'", as, as);
 }
 
+static bool has_been(const struct wbl_kit *k, const char *as)
+{
+	WBL_AUTOFREE char *folder = wbl_strf("%s/%s/fixture", k->scratch, as);
+
+	return !access(folder, F_OK);
+}
+
 void wbl_world_reset(struct wbl_kit *k, const char *to)
 {
 	static const char *const parts[] = { "state", "fixture" };
@@ -187,6 +194,8 @@ void wbl_world_reset(struct wbl_kit *k, const char *to)
 	size_t i;
 
 	wbl_world_shoot(k);
+	if (!has_been(k, to))
+		return;
 	for (i = 0; i < WBL_COUNT(parts) && good; i++) {
 		WBL_AUTOFREE char *kept = wbl_strf("%s/%s/%s", k->scratch, to, parts[i]);
 		WBL_AUTOFREE char *place = wbl_strf("%s/%s", k->scratch, parts[i]);
