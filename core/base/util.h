@@ -29,8 +29,8 @@ void wbl_buf_add(struct wbl_buf *b, const void *data, size_t len);
 void wbl_buf_adds(struct wbl_buf *b, const char *s);
 void wbl_buf_addf(struct wbl_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void wbl_buf_quote(struct wbl_buf *b, const char *s); /* as a text of libconfig */
-void wbl_buf_clear(struct wbl_buf *b); /* frees */
-char *wbl_buf_take(struct wbl_buf *b); /* caller frees; "" when empty */
+void wbl_buf_clear(struct wbl_buf *b);                /* frees */
+char *wbl_buf_take(struct wbl_buf *b);                /* caller frees; "" when empty */
 
 int64_t wbl_now_real(void);                        /* ns since 1970 UTC */
 int64_t wbl_now_mono(void);                        /* ns, CLOCK_MONOTONIC */
