@@ -42,6 +42,18 @@ teardown() { flow_teardown; }
 	[ "$(stat -c '%a %s' file; sha256sum file)" = "$before" ]
 }
 
+@test "its own make check runs the conformance kit and passes, killed where it hurts" {
+	for family in custom router store transform; do
+		whimbrel handler new --family $family --id org.example.my-$family >/dev/null
+		level=
+		# the migrations of a store or transform are those of the data handler, which has checks of its own
+		case $family in store | transform) level="CONFORM=$WBL_BUILD/whimbrel-conform --level 2" ;; esac
+		make -C my_$family ${level:+"$level"} check >log 2>&1 || { cat log; false; }
+		grep -qE '^my_.*: [0-9]+ passed, 0 failed, 0 crashed' log || { cat log; false; }
+		[ $family != custom ] || grep -qx 'conforms handler-abi 1.0 level 3 (kit .*)' log
+	done
+}
+
 @test "the bare store is read by the data handler, the bare transform changes its rows" {
 	whimbrel handler new --family store --id org.example.lines
 	whimbrel handler new --family transform --id org.example.capitals
