@@ -6,6 +6,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,31 @@ size_t draw_below(struct draw *d, size_t n)
 	return (size_t)(draw_next(d) % n);
 }
 
+struct block {
+	struct block *next;
+	max_align_t data[];
+};
+static struct block *blocks;
+
+void *draw_alloc(size_t n)
+{
+	struct block *b = wbl_alloc(sizeof *b + n);
+
+	b->next = blocks;
+	blocks = b;
+	return b->data;
+}
+
+void draw_forget(void)
+{
+	struct block *b;
+
+	while ((b = blocks)) {
+		blocks = b->next;
+		free(b);
+	}
+}
+
 static struct value of_int(int64_t i)
 {
 	return (struct value){ .class = SQLITE_INTEGER, .i = i };
@@ -46,7 +72,7 @@ static struct value of_real(double r)
 
 static struct value of_bytes(int class, const void *p, size_t n)
 {
-	struct value v = { .class = class, .n = n, .s = wbl_alloc(n + 1) };
+	struct value v = { .class = class, .n = n, .s = draw_alloc(n + 1) };
 
 	if (n)
 		memcpy(v.s, p, n);

@@ -63,6 +63,7 @@ static bool one_batch(uint64_t seed, int batch, size_t n, size_t *ret_rows)
 	struct walk w;
 	int hop = 0, table = -1;
 	char *why;
+	bool good;
 	size_t i;
 
 	walk_draw(&d, batch, &w);
@@ -81,10 +82,11 @@ static bool one_batch(uint64_t seed, int batch, size_t n, size_t *ret_rows)
 			(unsigned long long)seed, batch);
 		fflush(stdout);
 		shrink(&w, t, n, dir, hop, table);
-		free(why);
-		return false;
 	}
-	return true;
+	good = !why;
+	draw_forget();
+	free(why);
+	return good;
 }
 
 static long number(const char *name, long other)

@@ -75,6 +75,9 @@ struct walk {
 	int chunk_rows, processes;
 };
 
+/* All that is drawn lives until it is forgotten, at the end of a batch. */
+void *draw_alloc(size_t n); /* zeroed */
+void draw_forget(void);
 uint64_t draw_next(struct draw *d);
 size_t draw_below(struct draw *d, size_t n);
 void cell_draw(struct draw *d, int type, bool key, struct cell *ret);

@@ -67,7 +67,7 @@ static void fewer_rows(struct shrinking *s, struct table *t)
 
 			if (n == t->nrows)
 				break;
-			less.rows = wbl_alloc(t->nrows * sizeof *less.rows);
+			less.rows = draw_alloc(t->nrows * sizeof *less.rows);
 			memcpy(less.rows, t->rows, from * sizeof *less.rows);
 			memcpy(less.rows + from, t->rows + from + n,
 				(t->nrows - from - n) * sizeof *less.rows);
@@ -87,9 +87,9 @@ static void fewer_columns(struct shrinking *s, struct table *t)
 		struct table less = *t;
 		size_t k;
 
-		less.rows = wbl_alloc(t->nrows * sizeof *less.rows);
+		less.rows = draw_alloc(t->nrows * sizeof *less.rows);
 		for (k = 0; k < t->nrows; k++) {
-			less.rows[k] = wbl_alloc(MAX_COLUMNS * sizeof **less.rows);
+			less.rows[k] = draw_alloc(MAX_COLUMNS * sizeof **less.rows);
 			memcpy(less.rows[k], t->rows[k], MAX_COLUMNS * sizeof **less.rows);
 			memmove(&less.rows[k][i], &less.rows[k][i + 1],
 				(size_t)(t->ncols - i - 1) * sizeof **less.rows);

@@ -107,7 +107,7 @@ static bool fits(const struct table *t, const struct cell *row)
 
 static struct cell *draw_row(struct draw *d, struct table *t)
 {
-	struct cell *row = wbl_alloc(MAX_COLUMNS * sizeof *row);
+	struct cell *row = draw_alloc(MAX_COLUMNS * sizeof *row);
 	int i, tries;
 
 	for (tries = 0; tries < 100; tries++) {
@@ -120,7 +120,6 @@ static struct cell *draw_row(struct draw *d, struct table *t)
 		if (fits(t, row))
 			return row;
 	}
-	free(row);
 	return NULL;
 }
 
@@ -136,7 +135,7 @@ void table_draw(struct draw *d, int id, bool loose, struct table *t)
 	snprintf(t->name, sizeof t->name, forms[draw_below(d, WBL_COUNT(forms))], id);
 #pragma GCC diagnostic pop
 	draw_columns(d, loose, t);
-	t->rows = wbl_alloc(want * sizeof(struct cell *));
+	t->rows = draw_alloc(want * sizeof(struct cell *));
 	while (t->nrows < want) {
 		struct cell *row;
 
