@@ -15,6 +15,7 @@
 #include "core/conform/fixture.h"
 
 enum { ATTEMPTS = 5 };
+#define SLOW_NS INT64_C(5000000000)
 
 /* --- played by the kit --- */
 
@@ -241,12 +242,19 @@ static enum wbl_verdict one_death(struct engine *e, const char *death, const cha
 
 static enum wbl_verdict told(struct engine *e, enum wbl_verdict v, const char *of)
 {
+	WBL_AUTOFREE char *slow = NULL;
+	const char *what;
+	int64_t ns;
+
 	wbl_world_close(e->k, &e->w);
 	if (v != WBL_PASS)
 		return v;
+	what = wbl_world_slowest(&ns);
+	if (ns > SLOW_NS)
+		slow = wbl_strf("; %" PRId64 " s for %s", ns / 1000000000, what);
 	return wbl_kit_pass(e->k,
-		"%" PRId64 " kills, %s: %" PRId64 " migrated, %" PRId64 " as before", e->kills, of,
-		e->migrated, e->restored);
+		"%" PRId64 " kills, %s: %" PRId64 " migrated, %" PRId64 " as before%s", e->kills,
+		of, e->migrated, e->restored, slow ? slow : "");
 }
 
 enum wbl_verdict wbl_kills_faults(struct wbl_kit *k)

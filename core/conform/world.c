@@ -105,13 +105,26 @@ int wbl_world_spawn(const struct wbl_kit *k, const char *const *argv, const char
 	return status;
 }
 
+static struct {
+	int64_t ns;
+	char what[WBL_KIT_DOING];
+} slowest;
+
+const char *wbl_world_slowest(int64_t *ret_ns)
+{
+	*ret_ns = slowest.ns;
+	return slowest.what;
+}
+
 int wbl_world_command(
 	struct wbl_kit *k, const char *const *env, struct wbl_buf *out, const char *words, ...)
 {
 	const char *argv[16] = { k->command };
+	int64_t began = wbl_now_mono();
 	char line[512], *word, *save = NULL;
 	size_t n = 1;
 	va_list ap;
+	int status;
 
 	va_start(ap, words);
 	vsnprintf(line, sizeof line, words, ap);
@@ -121,7 +134,12 @@ int wbl_world_command(
 	for (word = strtok_r(line, " ", &save); word && n + 1 < WBL_COUNT(argv);
 		word = strtok_r(NULL, " ", &save))
 		argv[n++] = word;
-	return wbl_world_spawn(k, argv, env, k->scratch, out);
+	status = wbl_world_spawn(k, argv, env, k->scratch, out);
+	if (wbl_now_mono() - began > slowest.ns) {
+		slowest.ns = wbl_now_mono() - began;
+		snprintf(slowest.what, sizeof slowest.what, "%s", k->doing);
+	}
+	return status;
 }
 
 const char *wbl_world_said(const struct wbl_buf *out)

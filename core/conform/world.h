@@ -18,6 +18,9 @@ int wbl_world_spawn(const struct wbl_kit *k, const char *const *argv, const char
 int wbl_world_command(struct wbl_kit *k, const char *const *env, struct wbl_buf *out,
 	const char *words, ...) __attribute__((format(printf, 4, 5)));
 
+/* The command of this test that took longest. */
+const char *wbl_world_slowest(int64_t *ret_ns);
+
 /* False: the test is over with *ret_verdict. */
 bool wbl_world_open(struct wbl_kit *k, struct wbl_world *w, enum wbl_verdict *ret_verdict);
 /* True: it could not be made; why. */
