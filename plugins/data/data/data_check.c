@@ -340,8 +340,7 @@ static void refused(void *arg, int64_t position, const char *column, const struc
 	wbl_out_fmt(&text, "column \"%s\": %s%s", column ? column : "?", why, value ? ": " : "");
 	if (value)
 		wbl_cell_show(&text, value);
-	if (text.len > 300)
-		text.s[300] = 0;
+	data_text_cut(&text, 300);
 	wbl_out_fmt(&where, "%s", c->t->from);
 	if (position >= 0)
 		wbl_out_fmt(&where, ", %s %lld", wbl_node_str(c->t->source, "position") ?: "row",

@@ -294,6 +294,8 @@ int32_t data_letters_rollback(struct wbl_call *call, const struct wbl_work *work
 
 /* Key of a row as JSON, for people. */
 void data_key_json(const struct data_table *t, struct wbl_bytes cells, struct wbl_out *o);
+/* At most so many bytes, whole characters, and bad ones replaced: for people and reports. */
+void data_text_cut(struct wbl_out *o, size_t most);
 /* Cells of the key, one behind the other; the whole row when there is no key. */
 struct wbl_bytes data_key_cells(
 	const struct data_table *t, struct wbl_bytes cells, struct wbl_rows *scratch);

@@ -230,8 +230,7 @@ int32_t data_flow_reject(struct data_flow *f, int64_t position, const char *colu
 	wbl_out_reset(&text);
 	if (value)
 		wbl_cell_show(&text, value);
-	if (text.len > SHOWN)
-		text.s[SHOWN] = 0;
+	data_text_cut(&text, SHOWN);
 	if (data_limit_beyond(&f->limit, f->limit.before + f->rejected, f->limit.rows)) {
 		rc = stop_at(f, where.s,
 			whole    ? NULL

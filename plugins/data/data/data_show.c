@@ -193,3 +193,29 @@ void data_show_pair(const struct wbl_cell *want, const struct wbl_cell *have, st
 	wbl_out_clear(&a.text);
 	wbl_out_clear(&b.text);
 }
+
+void data_text_cut(struct wbl_out *o, size_t most)
+{
+	struct wbl_out clean = { 0 };
+	size_t len = o->len, n;
+
+	if (len > most)
+		for (len = most; len && ((uint8_t)o->s[len] & 0xc0) == 0x80;)
+			len--;
+	if (!o->s || (len == o->len && wbl_utf8_ok(o->s, len)))
+		return;
+	wbl_out_reset(&clean);
+	for (size_t i = 0; i < len; i += n) {
+		for (n = 1; n < 4 && i + n < len && !wbl_utf8_ok(o->s + i, n);)
+			n++;
+		if (wbl_utf8_ok(o->s + i, n)) {
+			wbl_out_add(&clean, o->s + i, n);
+			continue;
+		}
+		n = 1;
+		wbl_out_add(&clean, "\xef\xbf\xbd", 3);
+	}
+	wbl_out_reset(o);
+	wbl_out_add(o, clean.s, clean.len);
+	wbl_out_clear(&clean);
+}
