@@ -63,6 +63,9 @@ void wbl_kit_doing(struct wbl_kit *k, const char *fmt, ...) __attribute__((forma
 
 /* Runs one test and fills *ret. The caller frees why. */
 void wbl_kit_run(struct wbl_kit *k, const struct wbl_kit_test *t, struct wbl_kit_result *ret);
+/* From now on signals end the test that runs, not us. */
+void wbl_kit_catch(void);
+bool wbl_kit_interrupted(void);
 const char *wbl_verdict_name(enum wbl_verdict v);
 
 /* The first handler that the module provides, or the one which the fixture names; NULL: it provides none. */

@@ -83,12 +83,39 @@ static void end_children(void)
 	}
 }
 
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int sig)
+{
+	interrupted = sig;
+}
+
+/* Ctrl-C, and a reader that goes away, must not leave engines and scratch folders behind. */
+void wbl_kit_catch(void)
+{
+	const struct sigaction act = { .sa_handler = interrupt };
+
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	sigaction(SIGHUP, &act, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+bool wbl_kit_interrupted(void)
+{
+	return interrupted;
+}
+
 static void be_the_test(struct wbl_kit *k, const struct wbl_kit_test *t, int out)
 {
 	char verdict;
 
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
+	signal(SIGPIPE, SIG_DFL);
 	verdict = (char)('0' + t->run(k));
 	if (write(out, &verdict, 1) == 1 && k->why.len)
 		wbl_write_all(out, k->why.data, k->why.len);
@@ -106,11 +133,15 @@ static bool listen_to(int in, pid_t pid, int64_t limit_ns, struct wbl_buf *said)
 	ssize_t n;
 
 	fcntl(in, F_SETFL, O_NONBLOCK);
-	while (!over) {
+	while (!over && !interrupted) {
 		int64_t left = (until - wbl_now_mono()) / 1000000;
 
-		if (left <= 0 || poll(fds, 2, (int)left) == 0)
+		int ready = left > 0 ? poll(fds, 2, (int)left) : 0;
+
+		if (!ready)
 			break;
+		if (ready < 0)
+			continue;
 		over = fds[1].revents;
 		while ((n = read(in, part, sizeof part)) > 0)
 			wbl_buf_add(said, part, (size_t)n);
@@ -171,7 +202,10 @@ void wbl_kit_run(struct wbl_kit *k, const struct wbl_kit_test *t, struct wbl_kit
 		kill(-pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	end_children();
-	if (!over) {
+	if (interrupted) {
+		ret->verdict = WBL_SKIP;
+		ret->why = wbl_strdup("interrupted");
+	} else if (!over) {
 		ret->verdict = WBL_FAIL;
 		ret->why = wbl_strf("not over after %lld s; it was at: %s",
 			(long long)(k->limit_ns / 1000000000), *k->doing ? k->doing : "its start");

@@ -317,12 +317,15 @@ static int run_all(struct wbl_kit *k, const struct wbl_kit_test **tests, size_t 
 	int bad = 0;
 
 	wbl_kit_tell_begin(k, n);
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n && !wbl_kit_interrupted(); i++) {
 		wbl_kit_run(k, tests[i], &results[i]);
 		wbl_kit_tell(k, i + 1, &results[i]);
 		bad |= results[i].verdict == WBL_FAIL || results[i].verdict == WBL_CRASH;
 	}
-	wbl_kit_tell_end(k, results, n);
+	if (wbl_kit_interrupted())
+		bad = 130;
+	else
+		wbl_kit_tell_end(k, results, n);
 	for (i = 0; i < n; i++)
 		free(results[i].why);
 	free(results);
@@ -363,6 +366,8 @@ static int run(struct asked *a, const char *module)
 	if (!status) {
 		find_programs(a);
 		prctl(PR_SET_CHILD_SUBREAPER, 1);
+		if (!k->in_process)
+			wbl_kit_catch();
 		status = run_all(k, tests, n);
 	}
 	if (k->scratch)
