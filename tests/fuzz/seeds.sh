@@ -44,6 +44,23 @@ data_map() {
 	done >"$to.dict"
 }
 
+# `tables` as an operator's spec has them.
+data_options() {
+	seed <<-'TXT'
+	[{"from":"t","to":"x","key":["id"],"columns":[{"name":"id","type":"int"},{"name":"n","from":"name","trim":true,"null_if":""},{"name":"p","compute":"dec_add(price, '1.5')","type":"decimal"},{"name":"d","from":"at","type":"text","format":["%d.%m.%Y"],"zone":"Europe/Berlin"}],"indexes":[{"name":"i","columns":["n"]}]}]
+	TXT
+	seed <<-'TXT'
+	[{"from_all":["t","u"],"to":"x","filter":"id > 3","columns":[{"name":"id"},{"name":"k","value":"5","type":"int"},{"name":"g","generate":{"kind":"uuid","of":["id"]}}]},{"from":"t","to":"y","where":"id < 3","rest":"reject","reject_limit":5}]
+	TXT
+	seed <<-'TXT'
+	[{"from":"t","key":["id"],"mode":"merge","columns":[{"name":"id"},{"name":"m","from":"name","map":[{"from":"a","to":"b"}],"otherwise":"keep"},{"name":"z","from":"name","mask":{"how":"partial","keep":2}}],"foreign_keys":[{"columns":["id"],"to":"u","to_columns":["id"]}]}]
+	TXT
+	for word in from to from_all key columns name type compute expr value filter where rest map otherwise lookup mask generate format zone default \
+		indexes foreign_keys unique to_columns mode not_null trim null_if decimal instant text int any; do
+		echo "\"\\\"$word\\\"\""
+	done >"$to.dict"
+}
+
 csv_rows() {
 	printf '\020\004id,name\n1,"a ""b"",\n c"\n-2.50,x\n' | seed
 	printf '\020\074id,b\n1,\\x00ff\n#no\n,NULL\n1e300,"5"\n' | seed
@@ -63,5 +80,5 @@ jsonl() {
 }
 
 case $name in
-data_map | csv_rows | jsonl) "$name" ;;
+data_map | data_options | csv_rows | jsonl) "$name" ;;
 esac
