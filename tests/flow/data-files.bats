@@ -2,6 +2,7 @@
 # Files of records through the real engine: a database into a folder of files and back, deliveries of many files as one table,
 # what has no room or changes under the copy, and death at any point.
 # req: D9 D6 D7 D2 X9 X7 X6
+# marks: sanitizers
 # SPDX-License-Identifier: Apache-2.0
 load functions
 setup() { flow_setup; }

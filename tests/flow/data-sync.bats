@@ -2,6 +2,7 @@
 # Tables that hold rows already: appended to, merged into, brought into step again and again with a source that lives; who wins
 # when both sides change; what is gone; nothing to do; and the way back, row by row, killed anywhere.
 # req: D4 D6 D7 D8 X7 X9
+# marks: sanitizers
 # SPDX-License-Identifier: Apache-2.0
 load functions
 setup() { flow_setup; }

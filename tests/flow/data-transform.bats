@@ -2,6 +2,7 @@
 # Mapping and transformation through the real engine: columns computed, dated, mapped, looked up, generated and masked; tables merged
 # and split; what cannot work is refused in the plan with its place in the options; masked values are nowhere.
 # req: D5 D2 D6 X4 X9
+# marks: sanitizers
 # SPDX-License-Identifier: Apache-2.0
 load functions
 setup() { flow_setup; export MASK_KEY=a-long-and-random-key-of-tests; }
